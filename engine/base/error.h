@@ -58,7 +58,7 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : v_(std::move(value)) {}                           // NOLINT: implicit by design
+  Result(T value) : v_(std::move(value)) {}                             // NOLINT: implicit by design
   Result(Error error) : v_(tl::unexpected<Error>(std::move(error))) {}  // NOLINT: implicit by design
 
   bool ok() const { return v_.has_value(); }
@@ -103,16 +103,16 @@ class [[nodiscard]] Result<void> {
 #define PAWL_CONCAT(a, b) PAWL_CONCAT_INNER(a, b)
 
 // PAWL_RETURN_IF_ERROR(expr): leaves the function with the error of a Result.
-#define PAWL_RETURN_IF_ERROR(expr)                              \
-  do {                                                          \
-    auto pawl_result_ = (expr);                                 \
+#define PAWL_RETURN_IF_ERROR(expr)                                  \
+  do {                                                              \
+    auto pawl_result_ = (expr);                                     \
     if (!pawl_result_.ok()) return std::move(pawl_result_).error(); \
   } while (false)
 
 // PAWL_ASSIGN(auto x, expr): x = the value, or leaves the function with the error.
-#define PAWL_ASSIGN_IMPL(temp, target, expr)        \
-  auto temp = (expr);                               \
-  if (!temp.ok()) return std::move(temp).error();   \
+#define PAWL_ASSIGN_IMPL(temp, target, expr)      \
+  auto temp = (expr);                             \
+  if (!temp.ok()) return std::move(temp).error(); \
   target = std::move(temp).value()
 #define PAWL_ASSIGN(target, expr) PAWL_ASSIGN_IMPL(PAWL_CONCAT(pawl_tmp_, __LINE__), target, expr)
 
