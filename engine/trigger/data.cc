@@ -1,0 +1,141 @@
+#include "engine/trigger/data.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/base/digest.h"
+#include "engine/base/files.h"
+#include "engine/base/text.h"
+#include "pipelines/match.h"
+
+namespace pawl::trigger {
+namespace {
+
+constexpr size_t kMaxFiles = 2'000'000;
+constexpr int kMaxDepth = 64;
+
+bool is_unfinished(std::string_view name) {
+  return name.empty() || name[0] == '.' || name.ends_with(".tmp") || name.ends_with(".part") ||
+         name.ends_with("~");
+}
+
+bool wanted(const DataSpec& spec, const std::string& path) {
+  auto matches = [&](const std::string& glob) { return pipeline::glob_matches(glob, path); };
+  bool in = spec.include.empty() || std::any_of(spec.include.begin(), spec.include.end(), matches);
+  return in && std::none_of(spec.exclude.begin(), spec.exclude.end(), matches);
+}
+
+struct Found {
+  std::string relative;
+  std::string absolute;
+  FileStat stat;
+};
+
+// A link is taken when it leads to a regular file below the root.
+bool link_stays_inside(const std::string& root, const std::string& path) {
+  std::unique_ptr<char, decltype(&free)> real_root(realpath(root.c_str(), nullptr), free);
+  std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), free);
+  if (!real_root || !real) return false;
+  return std::string_view(real.get()).starts_with(std::string(real_root.get()) + "/");
+}
+
+Result<void> walk(const DataSpec& spec, const std::string& relative, int depth, std::vector<Found>& out) {
+  std::string folder = relative.empty() ? spec.root : spec.root + "/" + relative;
+  if (depth > kMaxDepth) return Error(ErrorCode::invalid, "is nested too deeply", folder);
+  PAWL_ASSIGN(std::vector<DirEntry> entries, list_dir(folder));
+  for (const DirEntry& entry : entries) {
+    if (is_unfinished(entry.name)) continue;
+    std::string path = relative.empty() ? entry.name : relative + "/" + entry.name;
+    std::string absolute = spec.root + "/" + path;
+    if (entry.type == DirEntry::Type::directory) {
+      PAWL_RETURN_IF_ERROR(walk(spec, path, depth + 1, out));
+      continue;
+    }
+    bool file = entry.type == DirEntry::Type::file ||
+                (entry.type == DirEntry::Type::symlink && link_stays_inside(spec.root, absolute));
+    if (!file || !wanted(spec, path)) continue;
+    if (path.find('\n') != std::string::npos)
+      return Error(ErrorCode::invalid, "has a file name with a newline", folder);
+    PAWL_ASSIGN(FileStat stat, stat_file(absolute));
+    out.push_back({path, absolute, stat});
+    if (out.size() > kMaxFiles)
+      return Error(ErrorCode::invalid, "has more than two million files", spec.root);
+  }
+  return {};
+}
+
+Result<std::vector<Found>> find_files(const DataSpec& spec) {
+  std::vector<Found> out;
+  if (auto listed = list_dir(spec.root); !listed.ok()) {
+    auto stat = stat_file(spec.root);
+    if (!stat.ok()) return std::move(stat).error().wrap("dataset is not there");
+    size_t slash = spec.root.find_last_of('/');
+    out.push_back({spec.root.substr(slash == std::string::npos ? 0 : slash + 1), spec.root, *stat});
+  } else {
+    PAWL_RETURN_IF_ERROR(walk(spec, "", 0, out));
+  }
+  if (out.empty()) return Error(ErrorCode::not_found, "dataset has no files", spec.root);
+  return out;
+}
+
+bool same(const StatCache::Entry& entry, const FileStat& stat) {
+  return entry.bytes == stat.size && entry.mtime_ns == stat.mtime_ns && entry.ctime_ns == stat.ctime_ns &&
+         entry.inode == stat.inode;
+}
+
+Result<std::string> hash_settled(const Found& file) {
+  PAWL_ASSIGN(std::string hex, sha256_file_hex(file.absolute));
+  PAWL_ASSIGN(FileStat after, stat_file(file.absolute));
+  if (after.size != file.stat.size || after.mtime_ns != file.stat.mtime_ns ||
+      after.inode != file.stat.inode) {
+    return Error(ErrorCode::unavailable, "changed while it was read", file.absolute);
+  }
+  return hex;
+}
+
+}  // namespace
+
+DataVersion make_version(std::vector<DataFile> files) {
+  std::sort(files.begin(), files.end(), [](const DataFile& a, const DataFile& b) { return a.path < b.path; });
+  DataVersion out;
+  for (const DataFile& file : files) {
+    out.manifest += fmt::format("{}  {}  {}\n", file.sha256, file.bytes, file.path);
+    out.bytes += file.bytes;
+  }
+  out.files = files.size();
+  out.digest = "sha256:" + sha256_hex(out.manifest);
+  return out;
+}
+
+Result<DataVersion> scan_data(const DataSpec& spec, StatCache& cache) {
+  PAWL_ASSIGN(std::vector<Found> found, find_files(spec));
+  std::vector<DataFile> files;
+  for (const Found& file : found) {
+    auto it = cache.entries.find(file.absolute);
+    if (it == cache.entries.end() || !same(it->second, file.stat)) {
+      PAWL_ASSIGN(std::string hex, hash_settled(file));
+      const FileStat& s = file.stat;
+      it = cache.entries
+               .insert_or_assign(file.absolute,
+                                 StatCache::Entry{s.size, s.mtime_ns, s.ctime_ns, s.inode, std::move(hex)})
+               .first;
+    }
+    files.push_back({file.relative, file.stat.size, it->second.sha256});
+  }
+  return make_version(std::move(files));
+}
+
+Result<std::string> data_fingerprint(const DataSpec& spec) {
+  PAWL_ASSIGN(std::vector<Found> found, find_files(spec));
+  Sha256 hash;
+  for (const Found& f : found) {
+    hash.update(fmt::format("{} {} {} {} {}\n", f.relative, f.stat.size, f.stat.mtime_ns, f.stat.ctime_ns,
+                            f.stat.inode));
+  }
+  return hash.hex();
+}
+
+}  // namespace pawl::trigger

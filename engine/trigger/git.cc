@@ -1,0 +1,289 @@
+#include "engine/trigger/git.h"
+
+#include <fmt/format.h>
+#include <git2.h>
+
+#include <memory>
+#include <mutex>
+
+#include "engine/base/files.h"
+#include "engine/base/subprocess.h"
+#include "engine/base/text.h"
+
+namespace pawl::trigger {
+namespace {
+
+template <auto Free>
+struct Freer {
+  template <class T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using RepositoryPtr = std::unique_ptr<git_repository, Freer<git_repository_free>>;
+using ObjectPtr = std::unique_ptr<git_object, Freer<git_object_free>>;
+using CommitPtr = std::unique_ptr<git_commit, Freer<git_commit_free>>;
+using TreePtr = std::unique_ptr<git_tree, Freer<git_tree_free>>;
+using TreeEntryPtr = std::unique_ptr<git_tree_entry, Freer<git_tree_entry_free>>;
+using BlobPtr = std::unique_ptr<git_blob, Freer<git_blob_free>>;
+using DiffPtr = std::unique_ptr<git_diff, Freer<git_diff_free>>;
+using ReferencePtr = std::unique_ptr<git_reference, Freer<git_reference_free>>;
+using BranchIteratorPtr = std::unique_ptr<git_branch_iterator, Freer<git_branch_iterator_free>>;
+using StatusListPtr = std::unique_ptr<git_status_list, Freer<git_status_list_free>>;
+
+Error git_error(int code, std::string_view what, std::string_view where) {
+  const git_error* last = git_error_last();
+  return Error(code == GIT_ENOTFOUND ? ErrorCode::not_found : ErrorCode::io,
+               fmt::format("{}: {}", what, last != nullptr ? last->message : "unknown git error"),
+               std::string(where));
+}
+
+Result<RepositoryPtr> open_repository(const std::string& path) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    git_libgit2_init();
+    // Ownership checks protect against configuration run by the git program; libgit2 only reads here.
+    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+  });
+  git_repository* raw = nullptr;
+  if (int code = git_repository_open_ext(&raw, path.c_str(), 0, nullptr); code != 0) {
+    return git_error(code, "cannot open the git repository", path);
+  }
+  return RepositoryPtr(raw);
+}
+
+Result<CommitPtr> look_up_commit(git_repository* repository, std::string_view sha) {
+  git_oid id;
+  if (int code = git_oid_fromstrn(&id, sha.data(), sha.size()); code != 0 || sha.size() != 40) {
+    return Error(ErrorCode::invalid, fmt::format("'{}' is not a commit id", to_valid_utf8(sha, 80)));
+  }
+  git_commit* raw = nullptr;
+  if (int code = git_commit_lookup(&raw, repository, &id); code != 0)
+    return git_error(code, "no such commit", sha);
+  return CommitPtr(raw);
+}
+
+Result<TreePtr> tree_of(git_commit* commit) {
+  git_tree* raw = nullptr;
+  if (int code = git_commit_tree(&raw, commit); code != 0) return git_error(code, "cannot read the tree", "");
+  return TreePtr(raw);
+}
+
+// git as we run it: nothing of the user's or the machine's configuration, no prompt, no hooks, no odd
+// protocols.
+Result<std::string> run_git(std::vector<std::string> arguments,
+                            std::map<std::string, std::string> extra_env = {}) {
+  std::map<std::string, std::string> env = current_environment();
+  for (auto it = env.begin(); it != env.end();) {
+    it = it->first.rfind("GIT_", 0) == 0 ? env.erase(it) : std::next(it);
+  }
+  env["GIT_CONFIG_NOSYSTEM"] = "1";
+  env["GIT_CONFIG_GLOBAL"] = "/dev/null";
+  env["GIT_TERMINAL_PROMPT"] = "0";
+  env["GIT_ASKPASS"] = "/bin/false";
+  env["LC_ALL"] = "C";
+  for (auto& [name, value] : extra_env) env[name] = value;
+  CommandOptions options;
+  options.argv = {"git",
+                  "-c",
+                  "core.hooksPath=/dev/null",
+                  "-c",
+                  "core.fsmonitor=false",
+                  "-c",
+                  "protocol.ext.allow=never",
+                  "-c",
+                  "protocol.file.allow=always",
+                  "-c",
+                  "safe.directory=*",
+                  "-c",
+                  "gc.auto=0",
+                  "-c",
+                  "advice.detachedHead=false"};
+  std::string verb = arguments.empty() ? "" : arguments[0];
+  for (std::string& argument : arguments) options.argv.push_back(std::move(argument));
+  options.env = std::move(env);
+  PAWL_ASSIGN(CommandResult result, run_command(options));
+  if (!result.status.success()) {
+    return Error(
+        ErrorCode::unavailable,
+        fmt::format("git failed ({}): {}", result.status.to_string(), to_valid_utf8(trim(result.err), 2000)),
+        "git " + verb);
+  }
+  return std::move(result.out);
+}
+
+// The credential as an askpass program that prints what is in its environment.
+Result<std::map<std::string, std::string>> credential_env(const Remote& remote) {
+  if (remote.token.empty()) return std::map<std::string, std::string>{};
+  PAWL_ASSIGN(std::string self, executable_path());
+  return std::map<std::string, std::string>{{"GIT_ASKPASS", self},
+                                            {"PAWL_ASKPASS", "1"},
+                                            {"PAWL_ASKPASS_USERNAME", remote.username},
+                                            {"PAWL_ASKPASS_TOKEN", remote.token}};
+}
+
+}  // namespace
+
+Result<void> Repository::update_mirror(const Remote& remote) const {
+  if (remote.url.empty() || remote.url[0] == '-') {
+    return Error(ErrorCode::invalid, "is not a repository URL", remote.url);
+  }
+  PAWL_ASSIGN(auto env, credential_env(remote));
+  if (!path_exists(path_)) {
+    PAWL_RETURN_IF_ERROR(make_dirs(parent_path(path_)));
+    std::string fresh = path_ + ".new";
+    PAWL_RETURN_IF_ERROR(remove_tree(fresh));
+    PAWL_RETURN_IF_ERROR(run_git({"init", "--quiet", "--bare", "--", fresh}));
+    if (rename(fresh.c_str(), path_.c_str()) != 0) return errno_error("cannot create", path_, errno);
+  }
+  auto fetched =
+      run_git({"--git-dir=" + path_, "fetch", "--quiet", "--prune", "--no-write-fetch-head",
+               "--no-recurse-submodules", "--end-of-options", remote.url, "+refs/heads/*:refs/heads/*",
+               "+refs/tags/*:refs/tags/*", "+refs/pull/*/head:refs/pull/*/head"},
+              std::move(env));
+  if (!fetched.ok()) return std::move(fetched).error().wrap("cannot fetch from " + remote.url);
+  return {};
+}
+
+Result<std::string> Repository::resolve(std::string_view revision) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  git_object* raw = nullptr;
+  std::string spec = fmt::format("{}^{{commit}}", revision);
+  if (int code = git_revparse_single(&raw, repository.get(), spec.c_str()); code != 0) {
+    return Error(ErrorCode::not_found, fmt::format("has no commit '{}'", to_valid_utf8(revision, 200)),
+                 path_);
+  }
+  ObjectPtr object(raw);
+  char text[GIT_OID_HEXSZ + 1];
+  return std::string(git_oid_tostr(text, sizeof text, git_object_id(object.get())));
+}
+
+bool Repository::has_commit(std::string_view sha) const {
+  auto repository = open_repository(path_);
+  return repository.ok() && look_up_commit(repository->get(), sha).ok();
+}
+
+Result<Commit> Repository::commit(std::string_view sha) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  PAWL_ASSIGN(CommitPtr found, look_up_commit(repository.get(), sha));
+  Commit out;
+  out.sha = sha;
+  const char* summary = git_commit_summary(found.get());
+  out.subject = to_valid_utf8(summary != nullptr ? summary : "", 500);
+  const git_signature* author = git_commit_author(found.get());
+  if (author != nullptr) out.author = to_valid_utf8(fmt::format("{} <{}>", author->name, author->email), 500);
+  return out;
+}
+
+Result<std::map<std::string, std::string>> Repository::branch_heads() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  git_branch_iterator* raw = nullptr;
+  if (int code = git_branch_iterator_new(&raw, repository.get(), GIT_BRANCH_LOCAL); code != 0) {
+    return git_error(code, "cannot list branches", path_);
+  }
+  BranchIteratorPtr iterator(raw);
+  std::map<std::string, std::string> out;
+  git_reference* reference = nullptr;
+  git_branch_t type;
+  while (git_branch_next(&reference, &type, iterator.get()) == 0) {
+    ReferencePtr owned(reference);
+    const char* name = nullptr;
+    const git_oid* id = git_reference_target(reference);
+    if (id == nullptr || git_branch_name(&name, reference) != 0) continue;
+    char text[GIT_OID_HEXSZ + 1];
+    out[name] = git_oid_tostr(text, sizeof text, id);
+  }
+  return out;
+}
+
+Result<std::string> Repository::current_branch() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  git_reference* raw = nullptr;
+  if (int code = git_repository_head(&raw, repository.get()); code != 0) {
+    return git_error(code, "the repository has no commit yet", path_);
+  }
+  ReferencePtr head(raw);
+  if (git_reference_is_branch(head.get()) == 0) return std::string();
+  return std::string(git_reference_shorthand(head.get()));
+}
+
+Result<std::optional<std::string>> Repository::file_at(std::string_view sha, std::string_view path,
+                                                       uint64_t max_bytes) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  PAWL_ASSIGN(CommitPtr found, look_up_commit(repository.get(), sha));
+  PAWL_ASSIGN(TreePtr tree, tree_of(found.get()));
+  git_tree_entry* raw = nullptr;
+  int code = git_tree_entry_bypath(&raw, tree.get(), std::string(path).c_str());
+  if (code == GIT_ENOTFOUND) return std::optional<std::string>();
+  if (code != 0) return git_error(code, "cannot look up", path);
+  TreeEntryPtr entry(raw);
+  bool regular = git_tree_entry_type(entry.get()) == GIT_OBJECT_BLOB &&
+                 git_tree_entry_filemode(entry.get()) != GIT_FILEMODE_LINK;
+  if (!regular) return Error(ErrorCode::invalid, "is not a regular file in the commit", std::string(path));
+  git_blob* blob_raw = nullptr;
+  if (code = git_blob_lookup(&blob_raw, repository.get(), git_tree_entry_id(entry.get())); code != 0) {
+    return git_error(code, "cannot read", path);
+  }
+  BlobPtr blob(blob_raw);
+  auto size = static_cast<uint64_t>(git_blob_rawsize(blob.get()));
+  if (size > max_bytes) {
+    return Error(ErrorCode::invalid, "is larger than the limit of " + format_bytes(max_bytes),
+                 std::string(path));
+  }
+  return std::optional<std::string>(
+      std::string(static_cast<const char*>(git_blob_rawcontent(blob.get())), static_cast<size_t>(size)));
+}
+
+Result<std::vector<std::string>> Repository::changed_paths(std::string_view before,
+                                                           std::string_view after) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  PAWL_ASSIGN(CommitPtr newer, look_up_commit(repository.get(), after));
+  PAWL_ASSIGN(TreePtr new_tree, tree_of(newer.get()));
+  TreePtr old_tree;
+  if (auto older = look_up_commit(repository.get(), before); older.ok()) {
+    PAWL_ASSIGN(old_tree, tree_of(older->get()));
+  } else {
+    git_commit* parent = nullptr;
+    if (git_commit_parent(&parent, newer.get(), 0) == 0) {
+      CommitPtr owned(parent);
+      PAWL_ASSIGN(old_tree, tree_of(parent));
+    }
+  }
+  git_diff* raw = nullptr;
+  if (int code = git_diff_tree_to_tree(&raw, repository.get(), old_tree.get(), new_tree.get(), nullptr);
+      code != 0) {
+    return git_error(code, "cannot compare", after);
+  }
+  DiffPtr diff(raw);
+  std::vector<std::string> out;
+  for (size_t i = 0; i < git_diff_num_deltas(diff.get()); ++i) {
+    const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
+    out.emplace_back(delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path);
+  }
+  return out;
+}
+
+Result<void> Repository::checkout(std::string_view sha, const std::string& target) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  std::string git_dir = git_repository_path(repository.get());
+  auto cloned = run_git(
+      {"clone", "--quiet", "--shared", "--no-checkout", "--no-tags", "--template=", "--", git_dir, target});
+  if (!cloned.ok()) return std::move(cloned).error().wrap("cannot prepare the checkout");
+  auto done = run_git({"-C", target, "checkout", "--quiet", "--detach", std::string(sha), "--"});
+  if (!done.ok()) return std::move(done).error().wrap("cannot check out " + std::string(sha));
+  return {};
+}
+
+Result<bool> Repository::has_local_changes() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  git_status_options options = GIT_STATUS_OPTIONS_INIT;
+  options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
+  git_status_list* raw = nullptr;
+  if (int code = git_status_list_new(&raw, repository.get(), &options); code != 0) {
+    return git_error(code, "cannot read the status", path_);
+  }
+  StatusListPtr list(raw);
+  return git_status_list_entrycount(list.get()) > 0;
+}
+
+}  // namespace pawl::trigger
