@@ -1,0 +1,146 @@
+#include "engine/gate/evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "engine/base/digest.h"
+#include "engine/base/text.h"
+
+namespace pawl::gate {
+namespace {
+
+std::optional<double> as_number(std::string_view text) {
+  double value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_right(std::string_view label, std::string_view prediction) {
+  const auto number = as_number(prediction);
+  if (number && std::isnan(*number)) return false;
+  if (label == prediction) return true;
+  if (!number || !std::isfinite(*number)) return false;
+  return as_number(label) == number;
+}
+
+// Lengths go before the bytes, so that no two lists of pairs can give the same stream.
+void append_sized(std::string& out, std::string_view bytes) {
+  auto size = static_cast<std::uint32_t>(bytes.size());
+  for (int i = 0; i < 4; ++i, size >>= 8) out.push_back(static_cast<char>(size & 0xff));
+  out.append(bytes);
+}
+
+bool fits_together(const EvaluationVector& vector) {
+  if (vector.n <= 0 || vector.correct.size() != (static_cast<std::uint64_t>(vector.n) + 7) / 8) return false;
+  const int used = static_cast<int>((vector.n - 1) % 8) + 1;
+  return static_cast<unsigned char>(vector.correct.back()) >> used == 0;
+}
+
+int bits(char byte) {
+  return std::popcount(static_cast<unsigned char>(byte));
+}
+
+}  // namespace
+
+std::int64_t EvaluationVector::right() const {
+  std::int64_t sum = 0;
+  for (const char byte : correct) sum += bits(byte);
+  return sum;
+}
+
+EvaluationBuilder::EvaluationBuilder(std::string where, std::string unit)
+    : where_(std::move(where)), unit_(std::move(unit)) {}
+
+Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label, std::string_view prediction,
+                                    std::uint64_t place) {
+  id = trim(id);
+  label = trim(label);
+  prediction = trim(prediction);
+  if (id.empty()) return error("the id is empty", place);
+  if (label.empty()) return error("the label is empty", place);
+  if (prediction.empty()) return error("the prediction is empty", place);
+  if (examples_.size() == kMaxExamples)
+    return error(fmt::format("more than {} examples", kMaxExamples), place);
+  examples_.push_back({.text = text_.size(),
+                       .place = place,
+                       .id_size = static_cast<std::uint32_t>(id.size()),
+                       .label_size = static_cast<std::uint32_t>(label.size()),
+                       .right = is_right(label, prediction)});
+  text_.append(id).append(label);
+  return {};
+}
+
+Result<EvaluationVector> EvaluationBuilder::finish() {
+  if (examples_.empty()) return Error(ErrorCode::invalid, "there are no examples", where_);
+  std::sort(examples_.begin(), examples_.end(), [this](const Example& a, const Example& b) {
+    const int order = id_of(a).compare(id_of(b));
+    return order != 0 ? order < 0 : a.place < b.place;
+  });
+  for (std::size_t i = 1; i < examples_.size(); ++i) {
+    if (id_of(examples_[i - 1]) != id_of(examples_[i])) continue;
+    return error(
+        fmt::format("the id \"{}\" was already on {} {}",
+                    sanitize_for_terminal(id_of(examples_[i]).substr(0, 80)), unit_, examples_[i - 1].place),
+        examples_[i].place);
+  }
+  EvaluationVector vector{
+      .testset = testset_digest(), .n = static_cast<std::int64_t>(examples_.size()), .correct = {}};
+  vector.correct.resize((examples_.size() + 7) / 8);
+  for (std::size_t i = 0; i < examples_.size(); ++i) {
+    if (examples_[i].right) vector.correct[i / 8] |= static_cast<char>(1 << i % 8);
+  }
+  return vector;
+}
+
+std::string_view EvaluationBuilder::id_of(const Example& example) const {
+  return std::string_view(text_).substr(example.text, example.id_size);
+}
+
+std::string_view EvaluationBuilder::label_of(const Example& example) const {
+  return std::string_view(text_).substr(example.text + example.id_size, example.label_size);
+}
+
+std::string EvaluationBuilder::testset_digest() const {
+  constexpr std::size_t kBuffer = 1 << 16;
+  Sha256 hash;
+  std::string buffer = "pawl test set 1\n";
+  for (const Example& example : examples_) {
+    append_sized(buffer, id_of(example));
+    append_sized(buffer, label_of(example));
+    if (buffer.size() < kBuffer) continue;
+    hash.update(buffer);
+    buffer.clear();
+  }
+  hash.update(buffer);
+  return hash.hex();
+}
+
+Error EvaluationBuilder::error(std::string message, std::uint64_t place) const {
+  return {ErrorCode::invalid, std::move(message), fmt::format("{}: {} {}", where_, unit_, place)};
+}
+
+Result<PairedCounts> compare(const EvaluationVector& candidate, const EvaluationVector& baseline) {
+  if (!fits_together(candidate) || !fits_together(baseline)) {
+    return Error(ErrorCode::invalid, "the evaluation vector is damaged");
+  }
+  if (candidate.testset != baseline.testset || candidate.n != baseline.n) {
+    return Error(ErrorCode::conflict,
+                 candidate.n == baseline.n
+                     ? fmt::format("test set changed: {} examples, but other ids or labels", candidate.n)
+                     : fmt::format("test set changed: {} examples, were {}", candidate.n, baseline.n));
+  }
+  PairedCounts counts{.n = candidate.n, .b = 0, .c = 0};
+  for (std::size_t i = 0; i < candidate.correct.size(); ++i) {
+    counts.b += bits(static_cast<char>(candidate.correct[i] & ~baseline.correct[i]));
+    counts.c += bits(static_cast<char>(~candidate.correct[i] & baseline.correct[i]));
+  }
+  return counts;
+}
+
+}  // namespace pawl::gate
