@@ -1,0 +1,155 @@
+"""ctypes binding of hooks/capture/include/pawl/capture.h. Knows nothing of torch."""
+
+import ctypes
+
+SCALAR, LOSS, WEIGHT, BIAS, GRADIENT, ACTIVATION, UPDATE = range(7)
+F32, F64, F16, BF16, I8, I16, I32, I64, U8, BOOL = range(10)
+
+_OK, _E_FULL, _E_BUSY = 0, 3, 5
+
+
+class Busy(Exception):
+    """Another process already records this rank."""
+
+
+class CaptureError(Exception):
+    """The library reports that it cannot record any more."""
+
+
+class Stats(ctypes.Structure):
+    """One pass over a tensor, see pawl_stats."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("count", ctypes.c_uint64),
+        ("nan", ctypes.c_uint64),
+        ("inf", ctypes.c_uint64),
+        ("zero", ctypes.c_uint64),
+        ("min", ctypes.c_double),
+        ("max", ctypes.c_double),
+        ("sum", ctypes.c_double),
+        ("abs_sum", ctypes.c_double),
+        ("square_sum", ctypes.c_double),
+        ("magnitude", ctypes.c_uint64 * 16),
+    ]
+
+    def __init__(self):
+        super().__init__(struct_size=ctypes.sizeof(Stats))
+
+    def finite(self):
+        return self.count - self.nan - self.inf
+
+    def add(self, other):
+        """Statistics of both tensors together: exact, because every field is a sum or an extreme."""
+        if other.finite():
+            alone = not self.finite()
+            self.min = other.min if alone else min(self.min, other.min)
+            self.max = other.max if alone else max(self.max, other.max)
+        for field in ("count", "nan", "inf", "zero", "sum", "abs_sum", "square_sum"):
+            setattr(self, field, getattr(self, field) + getattr(other, field))
+        for bin_index, amount in enumerate(other.magnitude):
+            self.magnitude[bin_index] += amount
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("rank", ctypes.c_uint32),
+        ("world_size", ctypes.c_uint32),
+        ("ring_bytes", ctypes.c_uint32),
+        ("segment_bytes", ctypes.c_uint64),
+        ("trace_dir", ctypes.c_char_p),
+        ("control_path", ctypes.c_char_p),
+        ("producer", ctypes.c_char_p),
+    ]
+
+
+class Library:
+    """The shared library at `path`. OSError if it cannot be loaded."""
+
+    def __init__(self, path):
+        self._c = ctypes.CDLL(path)
+        handle, status = ctypes.c_void_p, ctypes.c_int
+        signatures = {
+            "open": (status, [ctypes.POINTER(_Options), ctypes.POINTER(handle)]),
+            "series": (status, [handle, ctypes.c_char_p, ctypes.c_int, ctypes.c_int,
+                                ctypes.POINTER(ctypes.c_int64), ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)]),
+            "step_begin": (status, [handle, ctypes.c_uint64, ctypes.c_uint32]),
+            "step_end": (status, [handle]),
+            "scalar": (status, [handle, ctypes.c_uint32, ctypes.c_double]),
+            "stats": (status, [handle, ctypes.c_uint32, ctypes.POINTER(Stats)]),
+            "tensor": (status, [handle, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64]),
+            "close": (None, [handle]),
+            "last_error": (ctypes.c_char_p, [handle]),
+        }
+        for name, (result, arguments) in signatures.items():
+            function = getattr(self._c, "pawl_capture_" + name)
+            function.restype, function.argtypes = result, arguments
+            setattr(self, "_" + name, function)
+        self._c.pawl_compute_stats.restype = status
+        self._c.pawl_compute_stats.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.POINTER(Stats)]
+
+    def compute_stats(self, pointer, dtype, count):
+        stats = Stats()
+        if self._c.pawl_compute_stats(pointer, dtype, count, ctypes.byref(stats)) != _OK:
+            raise CaptureError("pawl_compute_stats refused its arguments")
+        return stats
+
+    def open(self, trace_dir, control, rank, world_size, producer):
+        """The record of one rank. Busy if another process holds it, CaptureError for anything else."""
+        options = _Options(ctypes.sizeof(_Options), rank, world_size, 0, 0, trace_dir.encode(),
+                           control.encode() if control else None, producer.encode())
+        handle = ctypes.c_void_p()
+        status = self._open(ctypes.byref(options), ctypes.byref(handle))
+        if status == _E_BUSY:
+            raise Busy()
+        if status != _OK:
+            raise CaptureError(self.error_of(None))
+        return Capture(self, handle)
+
+    def error_of(self, handle):
+        return (self._last_error(handle) or b"").decode("utf-8", "replace")
+
+
+class Capture:
+    """An open record. A full ring is not an error here: the library counts what it drops."""
+
+    def __init__(self, library, handle):
+        self._library, self._handle = library, handle
+        self._ids = {}
+
+    def series(self, name, kind, dtype=F64, shape=()):
+        key = (kind, name)
+        found = self._ids.get(key)
+        if found is None:
+            sizes = (ctypes.c_int64 * len(shape))(*shape) if shape else None
+            out = ctypes.c_uint32()
+            encoded = name.encode("utf-8", "replace")[:4096].decode("utf-8", "ignore").encode("utf-8")
+            self._check(self._library._series(self._handle, encoded, kind, dtype, sizes, len(shape),
+                                              ctypes.byref(out)))
+            found = self._ids[key] = out.value
+        return found
+
+    def begin(self, step):
+        self._check(self._library._step_begin(self._handle, step, 0))
+
+    def end(self):
+        self._check(self._library._step_end(self._handle))
+
+    def scalar(self, series, value):
+        self._check(self._library._scalar(self._handle, series, value))
+
+    def stats(self, series, stats):
+        self._check(self._library._stats(self._handle, series, ctypes.byref(stats)))
+
+    def tensor(self, series, pointer, dtype, count):
+        self._check(self._library._tensor(self._handle, series, pointer, dtype, count))
+
+    def close(self):
+        handle, self._handle = self._handle, None
+        self._library._close(handle)
+
+    def _check(self, status):
+        if status not in (_OK, _E_FULL):
+            raise CaptureError(self._library.error_of(self._handle) or "status %d" % status)

@@ -1,0 +1,122 @@
+"""Where Pawl enters torch: five functions of its Python layer, wrapped once, right after `import torch`.
+
+torch.autograd.backward (Tensor.backward goes through it), Optimizer.__init__ / __setstate__ and the `step` of every
+optimiser class, GradScaler.scale / step, and Module.__init__ / __setstate__ (names). All of them exist since torch 1.6
+and in 2.x. Wrapping happens on classes, the way torch itself wraps `step` for its profiler, so optimisers of the
+user's own and learning-rate schedulers, which replace `step` on the instance, work as before.
+"""
+
+import functools
+import os
+import threading
+import types
+
+import torch
+
+import pawl
+
+from . import _names
+from ._environment import CaptureRequest
+from ._recorder import Recorder
+
+
+def install():
+    """Once per process; does nothing if the stage asks for no capture."""
+    request = os.environ.get("PAWL_CAPTURE", "").strip()
+    if pawl._active is not None or not os.environ.get("PAWL_TRACE_DIR") or request == "off":
+        return
+    recorder = Recorder(CaptureRequest(request), dict(os.environ))
+    pawl._active = recorder
+    _names.watch(torch.nn.Module)
+    _patch_backward(recorder)
+    _patch_optimizers(recorder)
+    _patch_grad_scaler(recorder)
+
+
+def _patch_backward(recorder):
+    original = torch.autograd.backward
+
+    @functools.wraps(original)
+    def backward(tensors, grad_tensors=None, *args, **kwargs):
+        original(tensors, grad_tensors, *args, **kwargs)
+        # With a gradient given, the tensor is an inner node: checkpointing and pipelines call us like that.
+        if grad_tensors is None and kwargs.get("grad_variables") is None:
+            recorder.backward_done((tensors,) if isinstance(tensors, torch.Tensor) else tuple(tensors))
+
+    torch.autograd.backward = backward
+
+
+def _patch_optimizers(recorder):
+    optimizer = torch.optim.Optimizer
+    nesting = threading.local()
+
+    def wrap_step(step):
+        @functools.wraps(step)
+        def pawl_step(self, *args, **kwargs):
+            # An optimiser may step others inside its own step: the outermost one is the step.
+            if recorder.off or getattr(nesting, "active", False):
+                return step(self, *args, **kwargs)
+            nesting.active = True
+            self._pawl_steps = getattr(self, "_pawl_steps", 0) + 1
+            update = recorder.update_begins(self, callable(kwargs.get("closure", args[0] if args else None)))
+            try:
+                result = step(self, *args, **kwargs)
+            except BaseException:
+                recorder.update_failed(update)
+                raise
+            finally:
+                nesting.active = False
+            if update is not None:
+                recorder.update_ends(update)
+            return result
+
+        pawl_step._pawl = True
+        return pawl_step
+
+    def wrap_class(cls):
+        step = getattr(cls, "step", None)
+        if isinstance(step, types.FunctionType) and not getattr(step, "_pawl", False):
+            cls.step = wrap_step(step)
+
+    def wrap_classes(cls):
+        for subclass in cls.__subclasses__():
+            wrap_class(subclass)
+            wrap_classes(subclass)
+
+    def wrap_creation(method, created):
+        @functools.wraps(method)
+        def wrapper(self, *args, **kwargs):
+            method(self, *args, **kwargs)
+            wrap_class(type(self))
+            created(self)
+
+        return wrapper
+
+    optimizer.__init__ = wrap_creation(optimizer.__init__, recorder.optimizer_created)
+    optimizer.__setstate__ = wrap_creation(optimizer.__setstate__, lambda self: None)
+    wrap_classes(optimizer)
+
+
+def _patch_grad_scaler(recorder):
+    import torch.cuda.amp
+
+    # torch 2.3 moved the methods into a base class, torch.amp.GradScaler.
+    cls = next(base for base in torch.cuda.amp.GradScaler.__mro__ if "step" in base.__dict__)
+    original_scale, original_step = cls.scale, cls.step
+
+    @functools.wraps(original_scale)
+    def scale(self, outputs):
+        scaled = original_scale(self, outputs)
+        if isinstance(outputs, torch.Tensor) and scaled is not outputs and not recorder.off:
+            scaled._pawl_unscaled = outputs.detach()
+        return scaled
+
+    @functools.wraps(original_step)
+    def step(self, optimizer, *args, **kwargs):
+        before = getattr(optimizer, "_pawl_steps", 0)
+        result = original_step(self, optimizer, *args, **kwargs)
+        if self.is_enabled() and getattr(optimizer, "_pawl_steps", 0) == before:
+            recorder.update_skipped(optimizer)
+        return result
+
+    cls.scale, cls.step = scale, step

@@ -1,0 +1,354 @@
+"""What one training process records, and when.
+
+A step is one step of the main optimiser, the first one that steps with gradients; it is counted from 0. backward()
+leaves losses behind, optimiser steps turn them into records, and the main optimiser's step ends the step:
+
+    backward()*  ->  optimiser step of k: gradients | original step() | weights, updates, loss, lr  ->  end of step k
+
+What other optimisers and log_scalar() contribute between two main steps belongs to the step that ends next.
+
+The process attaches at its first optimiser step that has gradients: a launcher, a DataLoader worker or a helper
+never gets there. The library lets one process per rank in; a second one stays silent for good. A child of fork()
+never records for a parent that does.
+
+Losses on a GPU would cost a synchronisation per step. They are read one step late, so the records of a step that
+captures no tensors are held back by one step there.
+
+Nothing here may disturb the training: every entry is guarded, the first failure is told once and ends the recording.
+"""
+
+import atexit
+import functools
+import os
+import sys
+import threading
+import traceback
+import weakref
+
+import torch
+
+from . import _library
+from ._activations import ModuleHooks
+from ._environment import rank_and_world
+from ._names import Namer
+from ._tensors import Mean, as_number, capturing_cuda_graph, on_host
+
+# So many steps of other optimisers without one of the main optimiser mean that training has moved on to another.
+HAND_OVER = 100
+
+
+def _guarded(where):
+    def decorate(method):
+        @functools.wraps(method)
+        def guarded(self, *arguments):
+            if self.off:
+                return None
+            try:
+                with self._lock:
+                    return method(self, *arguments)
+            except Exception as error:
+                self._give_up(where, error)
+                return None
+
+        return guarded
+
+    return decorate
+
+
+class _Model:
+    """What is known of one optimiser. Holds no tensor and no strong reference to it."""
+
+    def __init__(self, optimizer, index):
+        self.optimizer = weakref.ref(optimizer)
+        self.index = index
+        self.parameter_ids = None
+        self.names = ()
+        self.captured_step = -1
+
+
+class _Update:
+    """One optimiser step under way."""
+
+    def __init__(self, optimizer, model, is_main, named):
+        self.optimizer, self.model, self.is_main = optimizer, model, is_main
+        self.named = named  # [(name, parameter)] in a capturing step, else None
+        self.before = None  # parameters before the step, if updates are asked for
+        self.gradients_later = False  # a closure computes them inside the step
+
+
+class Recorder:
+    def __init__(self, request, environment):
+        self.off = False
+        self._request = request
+        self._environment = environment
+        self._lock = threading.RLock()
+        self._library = self._capture = self._hooks = self._pid = None
+        self._namer = Namer()
+        self._models = {}  # id of optimiser -> _Model
+        self._main = None
+        self._others_since_main = 0
+        self._updating = False
+        self._step = 0
+        self._begun = False  # the library knows that the current step has begun
+        self._losses = Mean()  # since the last optimiser step
+        self._values = {}  # (kind, name) -> Mean, of the current step
+        self._late = None  # (step, values) waiting for the device
+        os.register_at_fork(after_in_child=self._forked)
+
+    # ---- what the patches call -------------------------------------------------------------------------------------
+
+    @_guarded("backward()")
+    def backward_done(self, tensors):
+        if capturing_cuda_graph() or not all(map(_is_scalar, tensors)):
+            return
+        if self._updating and self._losses:
+            return  # a closure that evaluates several times: the loss of a step is the one it starts from
+        tensors = [getattr(tensor, "_pawl_unscaled", tensor).detach() for tensor in tensors]
+        if tensors:
+            self._losses.add(as_number(sum(tensors[1:], tensors[0])))
+
+    @_guarded("new optimiser")
+    def optimizer_created(self, optimizer):
+        """Step 0 captures too, so module hooks have to be in place before the first forward pass."""
+        if self._capture is None and self._request.wants("activations") and self._load():
+            self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
+            self._hooks.arm(self._namer.roots, self._request)
+
+    @_guarded("before optimiser step")
+    def update_begins(self, optimizer, has_closure):
+        if capturing_cuda_graph():
+            return None
+        if self._capture is None and not self._attach(optimizer, has_closure):
+            return None
+        model = self._model_of(optimizer)
+        is_main = self._is_main(model)
+        captures = self._step % self._request.every == 0 and model.captured_step != self._step
+        update = _Update(optimizer, model, is_main, self._named(model) if captures else None)
+        self._updating = True
+        if captures:
+            model.captured_step = self._step
+            update.gradients_later = has_closure
+            if not has_closure:
+                self._capture_gradients(update)
+            if self._request.wants("updates"):
+                update.before = [parameter.detach().clone() for _, parameter in update.named]
+        return update
+
+    @_guarded("after optimiser step")
+    def update_ends(self, update):
+        self._updating = False
+        if update.named is not None:
+            if update.gradients_later:
+                self._capture_gradients(update)
+            self._capture_parameters(update)
+        self._finish_update(update)
+
+    @_guarded("failed optimiser step")
+    def update_failed(self, _update):
+        self._updating = False
+
+    @_guarded("skipped optimiser step")
+    def update_skipped(self, optimizer):
+        """A GradScaler found infinities and did not step. It is a step all the same: its loss counts, its gradients
+        (infinite by design while the scale is searched) do not."""
+        if self._capture is None and not self._attach(optimizer, False):
+            return
+        model = self._model_of(optimizer)
+        self._put_scalar("amp.skipped", 1.0)
+        self._finish_update(_Update(optimizer, model, self._is_main(model), None))
+
+    @_guarded("log_scalar()")
+    def log_scalar(self, name, value):
+        self._put_scalar(name, as_number(value) if isinstance(value, torch.Tensor) else value)
+
+    @_guarded("end of the process")
+    def close(self):
+        """Writes what is left. Values that no further step has ended stay in a step without an end."""
+        self.off = True
+        if self._capture is None or self._pid != os.getpid():
+            return
+        self._hooks.disarm()
+        self._write_late()
+        if self._values:
+            self._begin()
+            self._write_values(self._values)
+        capture, self._capture = self._capture, None
+        capture.close()
+
+    # ---- attaching and giving up -----------------------------------------------------------------------------------
+
+    def _load(self):
+        if self._library is None:
+            path = self._environment.get("PAWL_CAPTURE_LIB")
+            if not path:
+                raise OSError("PAWL_CAPTURE_LIB is not set")
+            self._library = _library.Library(path)
+            self._hooks = ModuleHooks(self._library.compute_stats, self._give_up)
+        return True
+
+    def _attach(self, optimizer, has_closure):
+        """True when this process records from here on."""
+        if not has_closure and all(parameter.grad is None for parameter in _parameters_of(optimizer)):
+            return False  # initialises its state, trains nothing yet
+        self._load()
+        rank, world_size = rank_and_world()
+        try:
+            self._capture = self._library.open(
+                self._environment["PAWL_TRACE_DIR"], self._environment.get("PAWL_CONTROL_FILE"), rank, world_size,
+                "python torch " + torch.__version__)
+        except _library.Busy:
+            self._stop()
+            return False
+        self._pid = os.getpid()
+        atexit.register(self.close)
+        # Children of multiprocessing leave through os._exit() and run its finalizers only.
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.Finalize(None, self.close, exitpriority=1000)
+        return True
+
+    def _stop(self):
+        self.off = True
+        if self._hooks is not None:
+            self._hooks.disarm()
+        self._losses, self._values, self._late = Mean(), {}, None
+
+    def _give_up(self, where, error):
+        try:
+            frames = traceback.extract_tb(error.__traceback__)
+            place = " (%s:%d)" % (os.path.basename(frames[-1].filename), frames[-1].lineno) if frames else ""
+            sys.stderr.write("pawl: training goes on without capture: %s: %s: %s%s\n"
+                             % (where, type(error).__name__, error, place))
+            sys.stderr.flush()
+            with self._lock:
+                capture, self._capture = self._capture, None
+                self._stop()
+                if capture is not None:
+                    capture.scalar(capture.series("pawl.capture_failed", _library.SCALAR), 1.0)
+                    capture.close()
+        except Exception:
+            self.off = True  # stderr or the disk is gone: the training does not care
+
+    def _forked(self):
+        """In a child of fork(). A parent that records goes on alone; one that does not may have a child that will."""
+        self._lock = threading.RLock()
+        if self._capture is not None:
+            self._capture = None
+            self._stop()
+        self._losses = Mean()
+
+    # ---- one optimiser step ----------------------------------------------------------------------------------------
+
+    def _model_of(self, optimizer):
+        model = self._models.get(id(optimizer))
+        if model is None or model.optimizer() is not optimizer:
+            alive = {key: known for key, known in self._models.items() if known.optimizer() is not None}
+            index = next(n for n in range(len(alive) + 1) if all(known.index != n for known in alive.values()))
+            model = _Model(optimizer, index)
+            self._models = alive
+            self._models[id(optimizer)] = model
+        return model
+
+    def _is_main(self, model):
+        if self._main is None or self._main.optimizer() is None or self._others_since_main >= HAND_OVER:
+            self._main = model
+        is_main = model is self._main
+        self._others_since_main = 0 if is_main else self._others_since_main + 1
+        return is_main
+
+    def _named(self, model):
+        parameters = _parameters_of(model.optimizer())
+        ids = [id(parameter) for parameter in parameters]
+        if ids != model.parameter_ids:
+            unnamed = "param." if model.index == 0 else "optimizer%d.param." % model.index
+            model.names = self._namer.names(parameters, unnamed)
+            model.parameter_ids = ids
+        return [(name, p) for name, p in zip(model.names, parameters) if self._request.includes(name)]
+
+    def _capture_gradients(self, update):
+        if self._request.wants("gradients"):
+            for name, parameter in update.named:
+                if parameter.grad is not None:
+                    self._capture_tensor(name, _library.GRADIENT, parameter.grad)
+
+    def _capture_parameters(self, update):
+        for name, parameter in update.named:
+            bias = "bias" in name.rpartition(".")[2]
+            if self._request.wants("biases" if bias else "weights"):
+                self._capture_tensor(name, _library.BIAS if bias else _library.WEIGHT, parameter)
+        for (name, parameter), before in zip(update.named, update.before or ()):
+            self._capture_tensor(name, _library.UPDATE, parameter.detach() - before)
+
+    def _capture_tensor(self, name, kind, tensor):
+        host = on_host(tensor)
+        if host is not None:
+            values, code = host
+            self._begin()
+            series = self._capture.series(name, kind, code, tuple(tensor.shape))
+            self._capture.tensor(series, values.data_ptr(), code, values.numel())
+
+    def _finish_update(self, update):
+        suffix = "" if update.is_main else ".%d" % update.model.index
+        losses, self._losses = self._losses, Mean()
+        if losses and self._request.wants("losses"):
+            self._values.setdefault((_library.LOSS, "loss" + suffix), Mean()).merge(losses)
+        rate = update.optimizer.param_groups[0].get("lr")
+        if isinstance(rate, torch.Tensor):
+            rate = as_number(rate)
+        if rate is not None:
+            self._put_scalar("lr" + suffix, rate)
+        if update.is_main:
+            self._finish_step()
+
+    def _put_scalar(self, name, value):
+        if self._request.wants("scalars"):
+            self._values[(_library.SCALAR, name)] = Mean(value)
+
+    # ---- steps -----------------------------------------------------------------------------------------------------
+
+    def _finish_step(self):
+        self._write_late()
+        if self._step % self._request.every == 0 and self._request.wants("activations"):
+            self._capture_activations()
+        values, self._values = self._values, {}
+        if not self._begun and any(mean.waits() for mean in values.values()):
+            self._late = (self._step, values)
+        else:
+            self._begin()
+            self._write_values(values)
+            self._capture.end()
+        self._step += 1
+        self._begun = False
+        if self._step % self._request.every == 0 and self._request.wants("activations"):
+            self._hooks.arm(self._namer.roots, self._request)
+
+    def _capture_activations(self):
+        self._hooks.disarm()
+        for name, (stats, code, shape) in self._hooks.take().items():
+            self._begin()
+            self._capture.stats(self._capture.series(name, _library.ACTIVATION, code, shape), stats)
+
+    def _begin(self):
+        if not self._begun:
+            self._write_late()
+            self._capture.begin(self._step)
+            self._begun = True
+
+    def _write_late(self):
+        if self._late is not None:
+            (step, values), self._late = self._late, None
+            self._capture.begin(step)
+            self._write_values(values)
+            self._capture.end()
+
+    def _write_values(self, values):
+        for (kind, name), mean in values.items():
+            self._capture.scalar(self._capture.series(name, kind), float(mean))
+
+
+def _is_scalar(tensor):
+    return isinstance(tensor, torch.Tensor) and tensor.numel() == 1 and tensor.is_floating_point()
+
+
+def _parameters_of(optimizer):
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

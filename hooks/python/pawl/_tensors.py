@@ -1,0 +1,97 @@
+"""Tensors as the capture library wants them: contiguous host memory and a type code."""
+
+import torch
+
+from . import _library
+
+_DTYPES = {
+    torch.float32: _library.F32, torch.float64: _library.F64, torch.float16: _library.F16,
+    torch.bfloat16: _library.BF16, torch.int8: _library.I8, torch.int16: _library.I16, torch.int32: _library.I32,
+    torch.int64: _library.I64, torch.uint8: _library.U8, torch.bool: _library.BOOL,
+}
+
+
+def on_host(tensor):
+    """(contiguous CPU tensor, type code), or None for what has no statistics: complex, quantized, meta.
+
+    A contiguous CPU tensor is returned without a copy. A sparse gradient stands for its stored values, a sharded
+    parameter (DTensor) for the shard of this rank.
+    """
+    tensor = tensor.detach()
+    if hasattr(tensor, "to_local"):
+        tensor = tensor.to_local()
+    if tensor.layout is torch.sparse_coo:
+        tensor = tensor.coalesce()._values()
+    code = _DTYPES.get(tensor.dtype)
+    if code is None or tensor.layout is not torch.strided or tensor.device.type == "meta":
+        return None
+    return tensor.cpu().contiguous(), code
+
+
+def as_number(tensor):
+    """The value of a one-element tensor: at once on the CPU, as a Deferred elsewhere."""
+    tensor = tensor.detach()
+    return tensor.item() if tensor.device.type == "cpu" else Deferred(tensor)
+
+
+class Deferred:
+    """A number that is still on its way from a device. Reading it a step later costs no synchronisation: its copy
+    into pinned memory was queued behind the work that produces it, and nothing later is waited for."""
+
+    def __init__(self, tensor):
+        self._event = None
+        if tensor.device.type != "cuda":
+            self._value = tensor.clone()  # in-place changes that follow must not be seen
+            return
+        self._value = torch.empty((), dtype=tensor.dtype, pin_memory=True)
+        self._value.copy_(tensor.reshape(()), non_blocking=True)
+        self._event = torch.cuda.Event()
+        self._event.record(torch.cuda.current_stream(tensor.device))
+
+    def __float__(self):
+        if self._event is not None:
+            self._event.synchronize()
+        return float(self._value.item())
+
+
+class Mean:
+    """Mean of numbers, some of which may be Deferred. Keeps few of those: older ones have arrived long ago."""
+
+    def __init__(self, *numbers):
+        self._total, self._count, self._deferred = 0.0, 0, []
+        for number in numbers:
+            self.add(number)
+
+    def add(self, number):
+        if isinstance(number, Deferred):
+            self._deferred.append(number)
+            if len(self._deferred) > 64:
+                self._read(self._deferred[:32])
+                del self._deferred[:32]
+        else:
+            self._read([number])
+
+    def merge(self, other):
+        self._total += other._total
+        self._count += other._count
+        self._deferred += other._deferred
+
+    def waits(self):
+        return bool(self._deferred)
+
+    def __bool__(self):
+        return self._count + len(self._deferred) > 0
+
+    def __float__(self):
+        self._read(self._deferred)
+        self._deferred = []
+        return self._total / self._count
+
+    def _read(self, numbers):
+        self._total += sum(float(number) for number in numbers)
+        self._count += len(numbers)
+
+
+def capturing_cuda_graph():
+    """Nothing may be read or copied back while a CUDA graph is being captured."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
