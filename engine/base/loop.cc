@@ -26,7 +26,9 @@ EventLoop::EventLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, 
   PAWL_CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0);
 }
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+  for (const auto& [id, watch] : watches_) close(watch->fd);
+}
 
 EventLoop::Id EventLoop::watch_readable(int fd, Callback callback) {
   return add_watch(fd, EPOLLIN | EPOLLRDHUP, std::move(callback));
