@@ -59,6 +59,8 @@ struct RuleConfig {
 
   // The configured value, else the default of the table. Aborts for a parameter the rule does not have.
   double param(std::string_view param) const;
+
+  bool operator==(const RuleConfig&) const = default;
 };
 
 std::span<const RuleDef> rule_table();            // in the order in which findings of one step are listed

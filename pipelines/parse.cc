@@ -1,0 +1,127 @@
+#include "pipelines/parse.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <climits>
+
+#include "engine/base/text.h"
+#include "pipelines/needs.h"
+#include "pipelines/sections.h"
+
+namespace pawl::pipeline {
+namespace {
+
+constexpr int64_t kVersion = 1;
+
+// What the sections hold, before the references between them are checked.
+struct Sections {
+  TriggerSection on;
+  std::vector<Dataset> data;
+  std::map<std::string, std::string> env;
+  std::vector<StageSection> stages;
+  GateSection gate;
+};
+
+void read_version(Reader& reader, const Node& node) {
+  auto version = reader.integer(node, "version", 0, INT_MAX);
+  if (version && *version != kVersion)
+    reader.error(node.span,
+                 fmt::format("version {} is not known: this Pawl reads version {}", *version, kVersion));
+}
+
+Sections read_sections(Reader& reader, const Node& root) {
+  Sections out;
+  reader.fields(root, "the pipeline",
+                {{"version", [&](const Node& node) { read_version(reader, node); }, true},
+                 {"on", [&](const Node& node) { out.on = read_triggers(reader, node); }, true},
+                 {"data", [&](const Node& node) { out.data = read_data(reader, node); }},
+                 {"env", [&](const Node& node) { out.env = read_env(reader, node); }},
+                 {"stages", [&](const Node& node) { out.stages = read_stages(reader, node); }, true},
+                 {"gate", [&](const Node& node) { out.gate = read_gate(reader, node); }}});
+  return out;
+}
+
+template <class Range, class Name>
+std::vector<std::string> names_of(const Range& range, Name name) {
+  std::vector<std::string> names;
+  for (const auto& element : range) names.push_back(name(element));
+  return names;
+}
+
+void check_needs(Reader& reader, const Sections& sections, const std::vector<std::string>& stages) {
+  bool all_known = true;
+  for (const StageSection& section : sections.stages) {
+    for (const Text& need : section.needs) {
+      if (std::find(stages.begin(), stages.end(), need.value) != stages.end()) continue;
+      reader.unknown(need.span, "stage", need.value, stages);
+      all_known = false;
+    }
+  }
+  if (!all_known) return;
+  std::vector<Stage> nodes;
+  for (const StageSection& section : sections.stages) nodes.push_back(section.stage);
+  std::vector<std::string> cycle = find_cycle(nodes);
+  if (cycle.empty()) return;
+  auto first = std::find(stages.begin(), stages.end(), cycle.front()) - stages.begin();
+  reader.error(sections.stages[static_cast<size_t>(first)].span,
+               fmt::format("stages wait for each other: {}", join(cycle, " needs ")));
+}
+
+void check_references(Reader& reader, const Sections& sections) {
+  auto datasets = names_of(sections.data, [](const Dataset& data) { return data.name; });
+  for (const Text& name : sections.on.data) {
+    if (std::find(datasets.begin(), datasets.end(), name.value) == datasets.end())
+      reader.unknown(name.span, "dataset", name.value, datasets);
+  }
+  auto stages = names_of(sections.stages, [](const StageSection& section) { return section.stage.name; });
+  check_needs(reader, sections, stages);
+  const std::string& judged = sections.gate.policy.stage;
+  if (!judged.empty() && std::find(stages.begin(), stages.end(), judged) == stages.end())
+    reader.unknown(sections.gate.stage_span, "stage", judged, stages);
+}
+
+Pipeline assemble(Sections sections) {
+  Pipeline pipeline;
+  pipeline.on = std::move(sections.on.on);
+  pipeline.data = std::move(sections.data);
+  pipeline.env = std::move(sections.env);
+  for (StageSection& section : sections.stages) pipeline.stages.push_back(std::move(section.stage));
+  pipeline.gate = std::move(sections.gate.policy);
+  return pipeline;
+}
+
+// Stops at the document when that is broken: what follows from it would only be noise.
+std::optional<Sections> read_file(const Source& source, std::vector<Diagnostic>& diagnostics) {
+  std::optional<Node> root = parse_document(source, diagnostics);
+  if (!root) return std::nullopt;
+  Reader reader(source, diagnostics);
+  if (root->kind != Node::Kind::map) {
+    reader.error(root->span, "a pipeline file is a map: version, on, stages, ...");
+    return std::nullopt;
+  }
+  Sections sections = read_sections(reader, *root);
+  check_references(reader, sections);
+  if (sections.gate.policy.metrics.empty()) {
+    reader.warning({},
+                   "no gate.metrics: only rules and exit codes decide, no model is compared with another");
+  }
+  return sections;
+}
+
+}  // namespace
+
+ParseResult parse_pipeline(std::string_view text, std::string file) {
+  ParseResult result;
+  Source source(std::move(file), text);
+  std::optional<Sections> sections = read_file(source, result.diagnostics);
+  auto place = [](const Diagnostic& d) { return std::pair(d.line == 0 ? INT_MAX : d.line, d.column); };
+  std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(),
+                   [&](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
+  bool failed = std::any_of(result.diagnostics.begin(), result.diagnostics.end(),
+                            [](const Diagnostic& d) { return d.level == Diagnostic::Level::error; });
+  if (sections && !failed) result.pipeline = assemble(*std::move(sections));
+  return result;
+}
+
+}  // namespace pawl::pipeline

@@ -1,0 +1,161 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/base/text.h"
+#include "pipelines/sections.h"
+
+namespace pawl::pipeline {
+namespace {
+
+constexpr size_t kMaxStages = 200;
+constexpr size_t kMaxCommand =
+    64 << 10;  // the kernel takes 128 KiB for one argument, `setup` and `run` are one
+constexpr int64_t kMaxRanks = 1024;
+constexpr int64_t kMaxCpus = 4096;
+constexpr int64_t kMaxGpus = 64;
+constexpr int64_t kMaxRetries = 10;
+constexpr int64_t kMaxSteps = 1'000'000'000'000;
+constexpr std::chrono::milliseconds kMinTimeout = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds kMaxTimeout = std::chrono::hours(30 * 24);
+
+Field command_field(Reader& reader, std::string_view name, std::string& out) {
+  return {name, [&reader, name, &out](const Node& node) {
+            out = reader.text(node, name).value_or("");
+            if (out.size() > kMaxCommand)
+              reader.error(node.span, fmt::format("'{}' is longer than {}", name, format_bytes(kMaxCommand)),
+                           "put it into a script of the repository");
+          }};
+}
+
+void read_gpus(Reader& reader, const Node& node, GpuRequest& gpus) {
+  if (is_word(node, "auto")) {
+    gpus.automatic = true;
+  } else if (node.kind == Node::Kind::scalar && !node.text.empty() &&
+             node.text.find_first_not_of("0123456789") != std::string::npos) {
+    reader.wrong_type(node, "gpus", "a number per rank or 'auto'");
+  } else if (auto count = reader.integer(node, "gpus", 0, kMaxGpus)) {
+    gpus.count = static_cast<int>(*count);
+  }
+}
+
+void read_timeout(Reader& reader, const Node& node, std::chrono::milliseconds& timeout) {
+  auto text = reader.text(node, "timeout");
+  if (!text) return;
+  auto ms = parse_duration_ms(*text);
+  if (!ms) {
+    reader.error(node.span, ms.error().message());
+  } else if (*ms < kMinTimeout.count() || *ms > kMaxTimeout.count()) {
+    reader.error(node.span, "'timeout' must be between 1s and 30d");
+  } else {
+    timeout = std::chrono::milliseconds(*ms);
+  }
+}
+
+void read_collections(Reader& reader, const Node& node, Capture& capture) {
+  const std::vector<std::string> known(std::begin(kCollections), std::end(kCollections));
+  capture.collections.clear();
+  for (Text& item : reader.distinct(node, "collections")) {
+    if (std::find(known.begin(), known.end(), item.value) == known.end()) {
+      reader.unknown(item.span, "collection", item.value, known);
+    } else {
+      capture.collections.push_back(std::move(item.value));
+    }
+  }
+  if (node.kind == Node::Kind::sequence && node.items.empty())
+    reader.error(node.span, "'collections' is empty", "write 'debug: off' to capture nothing");
+}
+
+void read_debug(Reader& reader, const Node& node, Capture& capture) {
+  if (is_word(node, "off")) {
+    capture.enabled = false;
+  } else if (node.kind != Node::Kind::map) {
+    reader.wrong_type(node, "debug", "a map or 'off'");
+  } else {
+    reader.fields(node, "debug",
+                  {reader.integer_field("every", 1, 1'000'000, capture.every),
+                   {"collections", [&](const Node& n) { read_collections(reader, n, capture); }},
+                   reader.regex_field("include", capture.include)});
+  }
+}
+
+void check_program(Reader& reader, const Entry& entry, const Stage& stage, const Node* uses) {
+  auto has = [&](std::string_view key) {
+    return std::any_of(entry.value.entries.begin(), entry.value.entries.end(),
+                       [key](const Entry& field) { return field.key == key; });
+  };
+  if (has("run") && has("uses")) {
+    reader.error(uses->span, fmt::format("stage '{}' has both 'run' and 'uses'", stage.name));
+  } else if (!has("run") && !has("uses")) {
+    reader.error(entry.key_span, fmt::format("stage '{}' needs 'run'", stage.name),
+                 "the command of the stage");
+  }
+  std::vector<std::string> programs = stage_programs();
+  if (stage.uses.empty() || std::find(programs.begin(), programs.end(), stage.uses) != programs.end()) return;
+  if (programs.empty()) {
+    reader.error(uses->span, fmt::format("unknown stage program '{}'", stage.uses),
+                 "this Pawl has no built-in stage programs; use 'run'");
+  } else {
+    reader.unknown(uses->span, "stage program", stage.uses, programs);
+  }
+}
+
+StageSection read_stage(Reader& reader, const Entry& entry) {
+  StageSection out{{}, entry.key_span, {}};
+  Stage& stage = out.stage;
+  stage.name = entry.key;
+  if (!reader.is_map(entry.value, fmt::format("stages.{}", stage.name))) return out;
+  int cpus = 0;
+  const Node* uses = nullptr;
+  const Node* rules = nullptr;
+  reader.fields(entry.value, fmt::format("stage '{}'", stage.name),
+                {{"needs", [&](const Node& n) { out.needs = reader.distinct(n, "needs"); }},
+                 command_field(reader, "run", stage.run),
+                 {"uses",
+                  [&](const Node& n) {
+                    uses = &n;
+                    stage.uses = reader.text(n, "uses").value_or("");
+                  }},
+                 command_field(reader, "setup", stage.setup),
+                 reader.integer_field("ranks", 1, kMaxRanks, stage.ranks),
+                 reader.integer_field("cpus", 1, kMaxCpus, cpus),
+                 {"gpus", [&](const Node& n) { read_gpus(reader, n, stage.gpus); }},
+                 {"timeout", [&](const Node& n) { read_timeout(reader, n, stage.timeout); }},
+                 reader.integer_field("retries", 0, kMaxRetries, stage.retries),
+                 {"steps", [&](const Node& n) { stage.steps = reader.integer(n, "steps", 1, kMaxSteps); }},
+                 {"debug", [&](const Node& n) { read_debug(reader, n, stage.capture); }},
+                 {"rules", [&](const Node& n) { rules = &n; }}});
+  for (const Text& need : out.needs) stage.needs.push_back(need.value);
+  stage.cpus = cpus > 0 ? cpus : stage.ranks;
+  stage.rules = read_rules(reader, rules, stage.capture);
+  check_program(reader, entry, stage, uses);
+  return out;
+}
+
+}  // namespace
+
+std::vector<StageSection> read_stages(Reader& reader, const Node& node) {
+  std::vector<StageSection> out;
+  if (!reader.is_map(node, "stages")) return out;
+  if (node.entries.empty()) reader.error(node.span, "'stages' is empty");
+  if (node.entries.size() > kMaxStages) {
+    reader.error(node.span, fmt::format("more than {} stages", kMaxStages));
+    return out;
+  }
+  std::unordered_map<std::string, std::string> variables;  // and whose they are
+  for (const Entry& entry : node.entries) {
+    if (!is_name(entry.key)) {
+      reader.error(entry.key_span, fmt::format("'{}' is not a name", to_valid_utf8(entry.key, 80)),
+                   "a small letter, then small letters, digits, '-' and '_', at most 63");
+    }
+    auto [other, fresh] = variables.emplace(env_suffix(entry.key), entry.key);
+    if (!fresh)
+      reader.error(entry.key_span, fmt::format("'{}' and '{}' would share the variable PAWL_STAGE_{}_DIR",
+                                               entry.key, other->second, other->first));
+    out.push_back(read_stage(reader, entry));
+  }
+  return out;
+}
+
+}  // namespace pawl::pipeline

@@ -1,0 +1,108 @@
+// What a .pawl.yml says, as values. Made by parse_pipeline(), which has checked every range and reference
+// stated here; everybody else may rely on them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/gate/policy.h"
+#include "engine/rules/table.h"
+#include "pipelines/cron.h"
+
+namespace pawl::pipeline {
+
+// Globs (pipelines/glob.h). An empty list does not restrict.
+struct EventFilter {
+  std::vector<std::string> branches;      // of a pull request: the branch it wants to go into
+  std::vector<std::string> paths;         // at least one changed file must match ...
+  std::vector<std::string> paths_ignore;  // ... and not match one of these
+
+  bool operator==(const EventFilter&) const = default;
+};
+
+struct Triggers {
+  std::optional<EventFilter> push;
+  std::optional<EventFilter> pull_request;
+  std::vector<std::string> data;  // names of datasets
+  std::vector<Cron> schedule;
+  bool manual = true;  // by hand, through the API
+
+  bool operator==(const Triggers&) const = default;
+};
+
+struct Dataset {
+  std::string name;
+  std::string path;  // absolute, or relative to the repository
+  // Globs of files below `path`; see dataset_includes() in pipelines/match.h.
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+
+  bool operator==(const Dataset&) const = default;
+};
+
+// GPUs of each rank.
+struct GpuRequest {
+  bool automatic = false;  // as many as there are for the ranks, also none; `count` is then 0
+  int count = 0;
+
+  bool operator==(const GpuRequest&) const = default;
+};
+
+inline constexpr std::string_view kCollections[] = {"losses",    "scalars",     "weights", "biases",
+                                                    "gradients", "activations", "updates"};
+
+// What the hooks record. Losses and scalars are recorded in every step, tensors every `every` steps.
+struct Capture {
+  bool enabled = true;
+  int64_t every = 10;
+  std::vector<std::string> collections = {"losses", "scalars", "weights", "biases", "gradients"};
+  std::string include;  // regex of series names; empty: all
+
+  bool operator==(const Capture&) const = default;
+};
+
+// Programs that come with Pawl and that `uses` may name. None yet.
+std::vector<std::string> stage_programs();
+
+struct Stage {
+  std::string name;                // [a-z][a-z0-9_-]*, at most 63 bytes
+  std::vector<std::string> needs;  // names of stages that must have passed
+  std::string run;                 // for bash; empty when `uses` is set
+  std::string uses;                // a built-in stage program
+  std::string setup;               // for bash, in the same shell before `run`; may be empty
+  int ranks = 1;
+  int cpus = 1;  // CPU slots of the whole stage
+  GpuRequest gpus;
+  std::chrono::milliseconds timeout = std::chrono::hours(24);
+  int retries = 0;               // further attempts after the first
+  std::optional<int64_t> steps;  // in total, for the progress bar
+  Capture capture;
+  // Every rule of the table that runs or was switched off, parameters complete: the table's defaults with
+  // what the file says on top. A rule the file does not name is off when what it needs is not captured.
+  std::vector<rules::RuleConfig> rules;
+
+  bool operator==(const Stage&) const = default;
+};
+
+struct Pipeline {
+  Triggers on;
+  std::vector<Dataset> data;
+  std::map<std::string, std::string> env;  // for the stages' processes, nobody else's
+  std::vector<Stage> stages;               // in the order of the file
+  gate::Policy gate;                       // without metrics: only rules decide
+};
+
+// "fashion-mnist" -> "FASHION_MNIST", for PAWL_DATA_<NAME> and PAWL_STAGE_<NAME>_DIR. Unique within a
+// pipeline.
+std::string env_suffix(std::string_view name);
+
+// The value of PAWL_CAPTURE: `off`, or `every=10 collections=losses,weights include=fc.*`; `include` comes
+// last and runs to the end.
+std::string capture_request(const Capture& capture);
+
+}  // namespace pawl::pipeline

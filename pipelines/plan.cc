@@ -1,0 +1,218 @@
+#include "pipelines/plan.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/json.h"
+#include "pipelines/needs.h"
+
+namespace pawl::pipeline {
+namespace {
+
+constexpr int kFormat = 1;
+
+// The JSON library reports a wrong type by an exception, so the readers below throw too (an Error), and
+// plan_from_json() is where all of it ends.
+
+template <class T>
+Json optional_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+template <class T>
+std::optional<T> optional_at(const Json& object, const char* key) {
+  const Json& value = object.at(key);
+  return value.is_null() ? std::nullopt : std::optional(value.get<T>());
+}
+
+template <class T, class Write>
+Json list_json(const std::vector<T>& values, Write write) {
+  Json out = Json::array();
+  for (const T& value : values) out.push_back(write(value));
+  return out;
+}
+
+template <class Read>
+auto list_at(const Json& object, const char* key, Read read) {
+  std::vector<decltype(read(object))> out;
+  for (const Json& value : object.at(key)) out.push_back(read(value));
+  return out;
+}
+
+// A word out of two or three, as the enumerators are numbered.
+template <class Enum, size_t N>
+Enum word_at(const Json& object, const char* key, const char* const (&words)[N]) {
+  std::string word = object.at(key).get<std::string>();
+  for (size_t i = 0; i < N; ++i) {
+    if (word == words[i]) return static_cast<Enum>(i);
+  }
+  throw Error(ErrorCode::invalid, fmt::format("'{}' is no value of '{}'", word, key));
+}
+
+constexpr const char* kDirections[] = {"higher", "lower"};
+constexpr const char* kModes[] = {"lenient", "strict"};
+
+Json dataset_json(const Dataset& data) {
+  return {{"name", data.name}, {"path", data.path}, {"include", data.include}, {"exclude", data.exclude}};
+}
+
+Dataset dataset_from(const Json& json) {
+  return {json.at("name"), json.at("path"), json.at("include"), json.at("exclude")};
+}
+
+Json rule_json(const rules::RuleConfig& rule) {
+  return {{"rule", rule.rule},         {"enabled", rule.enabled}, {"on_fire", rules::to_string(rule.on_fire)},
+          {"required", rule.required}, {"params", rule.params},   {"include", rule.include}};
+}
+
+rules::RuleConfig rule_from(const Json& json) {
+  rules::RuleConfig rule;
+  rule.rule = json.at("rule");
+  rule.enabled = json.at("enabled");
+  auto action = rules::parse_action(json.at("on_fire").get<std::string>());
+  if (!action) throw Error(ErrorCode::invalid, "unknown action of a rule");
+  rule.on_fire = *action;
+  rule.required = json.at("required");
+  rule.params = json.at("params").get<std::map<std::string, double>>();
+  rule.include = json.at("include");
+  const rules::RuleDef* def = rules::find_rule(rule.rule);
+  if (!def) throw Error(ErrorCode::invalid, fmt::format("this version has no rule '{}'", rule.rule));
+  for (const auto& [param, value] : rule.params) {
+    if (!def->find_param(param))
+      throw Error(ErrorCode::invalid, fmt::format("rule '{}' has no parameter '{}'", rule.rule, param));
+  }
+  return rule;
+}
+
+Json capture_json(const Capture& capture) {
+  return {{"enabled", capture.enabled},
+          {"every", capture.every},
+          {"collections", capture.collections},
+          {"include", capture.include}};
+}
+
+Json stage_json(const Stage& stage) {
+  return {{"name", stage.name},
+          {"needs", stage.needs},
+          {"run", stage.run},
+          {"uses", stage.uses},
+          {"setup", stage.setup},
+          {"ranks", stage.ranks},
+          {"cpus", stage.cpus},
+          {"gpus", stage.gpus.automatic ? Json("auto") : Json(stage.gpus.count)},
+          {"timeout_ms", stage.timeout.count()},
+          {"retries", stage.retries},
+          {"steps", optional_json(stage.steps)},
+          {"capture", capture_json(stage.capture)},
+          {"rules", list_json(stage.rules, rule_json)}};
+}
+
+Stage stage_from(const Json& json) {
+  Stage stage;
+  stage.name = json.at("name");
+  stage.needs = json.at("needs").get<std::vector<std::string>>();
+  stage.run = json.at("run");
+  stage.uses = json.at("uses");
+  stage.setup = json.at("setup");
+  stage.ranks = json.at("ranks");
+  stage.cpus = json.at("cpus");
+  stage.gpus.automatic = json.at("gpus") == "auto";
+  if (!stage.gpus.automatic) stage.gpus.count = json.at("gpus");
+  stage.timeout = std::chrono::milliseconds(json.at("timeout_ms").get<int64_t>());
+  stage.retries = json.at("retries");
+  stage.steps = optional_at<int64_t>(json, "steps");
+  const Json& capture = json.at("capture");
+  stage.capture = {capture.at("enabled"), capture.at("every"), capture.at("collections"),
+                   capture.at("include")};
+  stage.rules = list_at(json, "rules", rule_from);
+  return stage;
+}
+
+Json paired_json(const std::optional<gate::PairedTest>& paired) {
+  if (!paired) return nullptr;
+  return {{"margin", paired->margin},
+          {"alpha", paired->alpha},
+          {"mode", kModes[static_cast<size_t>(paired->mode)]},
+          {"predictions", paired->predictions}};
+}
+
+std::optional<gate::PairedTest> paired_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return gate::PairedTest{json.at("margin"), json.at("alpha"),
+                          word_at<gate::PairedTest::Mode>(json, "mode", kModes), json.at("predictions")};
+}
+
+Json metric_json(const gate::MetricRule& rule) {
+  return {{"metric", rule.metric},
+          {"direction", kDirections[static_cast<size_t>(rule.direction)]},
+          {"floor", optional_json(rule.floor)},
+          {"ceiling", optional_json(rule.ceiling)},
+          {"max_drop", optional_json(rule.max_drop)},
+          {"max_drop_relative", rule.max_drop_relative},
+          {"paired", paired_json(rule.paired)}};
+}
+
+gate::MetricRule metric_from(const Json& json) {
+  gate::MetricRule rule;
+  rule.metric = json.at("metric");
+  rule.direction = word_at<gate::Direction>(json, "direction", kDirections);
+  rule.floor = optional_at<double>(json, "floor");
+  rule.ceiling = optional_at<double>(json, "ceiling");
+  rule.max_drop = optional_at<double>(json, "max_drop");
+  rule.max_drop_relative = json.at("max_drop_relative");
+  rule.paired = paired_from(json.at("paired"));
+  return rule;
+}
+
+Json gate_json(const gate::Policy& gate) {
+  return {{"bootstrap", gate.bootstrap},
+          {"stage", gate.stage},
+          {"metrics", list_json(gate.metrics, metric_json)}};
+}
+
+gate::Policy gate_from(const Json& json) {
+  gate::Policy gate;
+  gate.bootstrap = json.at("bootstrap");
+  gate.stage = json.at("stage");
+  gate.metrics = list_at(json, "metrics", metric_from);
+  return gate;
+}
+
+Plan plan_from(const Json& json) {
+  if (json.at("format") != kFormat) throw Error(ErrorCode::invalid, "a format this version does not know");
+  Plan plan;
+  plan.env = json.at("env").get<std::map<std::string, std::string>>();
+  plan.data = list_at(json, "data", dataset_from);
+  plan.stages = list_at(json, "stages", stage_from);
+  plan.gate = gate_from(json.at("gate"));
+  return plan;
+}
+
+}  // namespace
+
+Plan make_plan(Pipeline pipeline) {
+  return {std::move(pipeline.env), std::move(pipeline.data), in_topological_order(std::move(pipeline.stages)),
+          std::move(pipeline.gate)};
+}
+
+std::string to_json(const Plan& plan) {
+  return dump_json({{"format", kFormat},
+                    {"env", plan.env},
+                    {"data", list_json(plan.data, dataset_json)},
+                    {"stages", list_json(plan.stages, stage_json)},
+                    {"gate", gate_json(plan.gate)}});
+}
+
+Result<Plan> plan_from_json(std::string_view text) {
+  PAWL_ASSIGN(Json json, parse_json(text, "plan"));
+  try {
+    return plan_from(json);
+  } catch (const nlohmann::json::exception& exception) {
+    return Error(ErrorCode::invalid, exception.what(), "plan");
+  } catch (const Error& error) {
+    return Error(error).wrap("plan");
+  }
+}
+
+}  // namespace pawl::pipeline

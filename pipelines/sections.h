@@ -1,0 +1,40 @@
+// The readers of the file's sections, for parse.cc. Each reports what is wrong and returns what it could
+// read; references between sections are the caller's to check.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pipelines/pipeline.h"
+#include "pipelines/reader.h"
+
+namespace pawl::pipeline {
+
+struct TriggerSection {
+  Triggers on;
+  std::vector<Text> data;  // on.data with places
+};
+TriggerSection read_triggers(Reader& reader, const Node& node);
+
+std::vector<Dataset> read_data(Reader& reader, const Node& node);
+
+std::map<std::string, std::string> read_env(Reader& reader, const Node& node);
+
+struct StageSection {
+  Stage stage;
+  Span span;                // of the name
+  std::vector<Text> needs;  // with places
+};
+std::vector<StageSection> read_stages(Reader& reader, const Node& node);
+
+// The rules of a stage: the table's defaults, changed by `node` (nullptr: the file says nothing).
+std::vector<rules::RuleConfig> read_rules(Reader& reader, const Node* node, const Capture& capture);
+
+struct GateSection {
+  gate::Policy policy;
+  Span stage_span;  // of the value of `stage`
+};
+GateSection read_gate(Reader& reader, const Node& node);
+
+}  // namespace pawl::pipeline
