@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ Result<Json> parse_json(std::string_view text, std::string_view where);
 // strings before.
 std::string dump_json(const Json& value);
 std::string dump_json_pretty(const Json& value);
+
+// Numbers that may be no number: NaN and the infinities are the strings "NaN", "Infinity", "-Infinity".
+Json number_to_json(double value);
+std::optional<double> number_from_json(const Json& value);  // absent: neither a number nor one of the strings
 
 // Accessors for objects from outside: an absent key or a wrong type gives the fallback.
 std::string json_string(const Json& object, std::string_view key, std::string_view fallback = {});
