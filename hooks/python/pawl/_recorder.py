@@ -11,9 +11,6 @@ The process attaches at its first optimiser step that has gradients: a launcher,
 never gets there. The library lets one process per rank in; a second one stays silent for good. A child of fork()
 never records for a parent that does.
 
-Losses on a GPU would cost a synchronisation per step. They are read one step late, so the records of a step that
-captures no tensors are held back by one step there.
-
 Nothing here may disturb the training: every entry is guarded, the first failure is told once and ends the recording.
 """
 
@@ -31,7 +28,9 @@ from . import _library
 from ._activations import ModuleHooks
 from ._environment import rank_and_world
 from ._names import Namer
-from ._tensors import Mean, as_number, capturing_cuda_graph, on_host
+from ._numbers import Mean
+from ._record import Record
+from ._tensors import as_number, capturing_cuda_graph, on_host
 
 # So many steps of other optimisers without one of the main optimiser mean that training has moved on to another.
 HAND_OVER = 100
@@ -82,17 +81,14 @@ class Recorder:
         self._request = request
         self._environment = environment
         self._lock = threading.RLock()
-        self._library = self._capture = self._hooks = self._pid = None
+        self._record = Record(request.every)
+        self._library = self._hooks = self._pid = None
         self._namer = Namer()
         self._models = {}  # id of optimiser -> _Model
         self._main = None
         self._others_since_main = 0
         self._updating = False
-        self._step = 0
-        self._begun = False  # the library knows that the current step has begun
         self._losses = Mean()  # since the last optimiser step
-        self._values = {}  # (kind, name) -> Mean, of the current step
-        self._late = None  # (step, values) waiting for the device
         os.register_at_fork(after_in_child=self._forked)
 
     # ---- what the patches call -------------------------------------------------------------------------------------
@@ -110,7 +106,7 @@ class Recorder:
     @_guarded("new optimiser")
     def optimizer_created(self, optimizer):
         """Step 0 captures too, so module hooks have to be in place before the first forward pass."""
-        if self._capture is None and self._request.wants("activations") and self._load():
+        if not self._record.is_open() and self._request.wants("activations") and self._load():
             self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
             self._hooks.arm(self._namer.roots, self._request)
 
@@ -118,15 +114,15 @@ class Recorder:
     def update_begins(self, optimizer, has_closure):
         if capturing_cuda_graph():
             return None
-        if self._capture is None and not self._attach(optimizer, has_closure):
+        if not self._record.is_open() and not self._attach(optimizer, has_closure):
             return None
         model = self._model_of(optimizer)
         is_main = self._is_main(model)
-        captures = self._step % self._request.every == 0 and model.captured_step != self._step
+        captures = self._record.captures() and model.captured_step != self._record.step
         update = _Update(optimizer, model, is_main, self._named(model) if captures else None)
         self._updating = True
         if captures:
-            model.captured_step = self._step
+            model.captured_step = self._record.step
             update.gradients_later = has_closure
             if not has_closure:
                 self._capture_gradients(update)
@@ -151,7 +147,7 @@ class Recorder:
     def update_skipped(self, optimizer):
         """A GradScaler found infinities and did not step. It is a step all the same: its loss counts, its gradients
         (infinite by design while the scale is searched) do not."""
-        if self._capture is None and not self._attach(optimizer, False):
+        if not self._record.is_open() and not self._attach(optimizer, False):
             return
         model = self._model_of(optimizer)
         self._put_scalar("amp.skipped", 1.0)
@@ -159,21 +155,14 @@ class Recorder:
 
     @_guarded("log_scalar()")
     def log_scalar(self, name, value):
-        self._put_scalar(name, as_number(value) if isinstance(value, torch.Tensor) else value)
+        self._put_scalar(name, value)
 
     @_guarded("end of the process")
     def close(self):
-        """Writes what is left. Values that no further step has ended stay in a step without an end."""
         self.off = True
-        if self._capture is None or self._pid != os.getpid():
-            return
-        self._hooks.disarm()
-        self._write_late()
-        if self._values:
-            self._begin()
-            self._write_values(self._values)
-        capture, self._capture = self._capture, None
-        capture.close()
+        if self._record.is_open() and self._pid == os.getpid():
+            self._hooks.disarm()
+            self._record.close()
 
     # ---- attaching and giving up -----------------------------------------------------------------------------------
 
@@ -193,9 +182,9 @@ class Recorder:
         self._load()
         rank, world_size = rank_and_world()
         try:
-            self._capture = self._library.open(
+            self._record.open(self._library.open(
                 self._environment["PAWL_TRACE_DIR"], self._environment.get("PAWL_CONTROL_FILE"), rank, world_size,
-                "python torch " + torch.__version__)
+                "python torch " + torch.__version__))
         except _library.Busy:
             self._stop()
             return False
@@ -211,7 +200,7 @@ class Recorder:
         self.off = True
         if self._hooks is not None:
             self._hooks.disarm()
-        self._losses, self._values, self._late = Mean(), {}, None
+        self._losses = Mean()
 
     def _give_up(self, where, error):
         try:
@@ -221,19 +210,16 @@ class Recorder:
                              % (where, type(error).__name__, error, place))
             sys.stderr.flush()
             with self._lock:
-                capture, self._capture = self._capture, None
                 self._stop()
-                if capture is not None:
-                    capture.scalar(capture.series("pawl.capture_failed", _library.SCALAR), 1.0)
-                    capture.close()
+                self._record.fail()
         except Exception:
             self.off = True  # stderr or the disk is gone: the training does not care
 
     def _forked(self):
         """In a child of fork(). A parent that records goes on alone; one that does not may have a child that will."""
         self._lock = threading.RLock()
-        if self._capture is not None:
-            self._capture = None
+        if self._record.is_open():
+            self._record.forget()
             self._stop()
         self._losses = Mean()
 
@@ -283,67 +269,33 @@ class Recorder:
         host = on_host(tensor)
         if host is not None:
             values, code = host
-            self._begin()
-            series = self._capture.series(name, kind, code, tuple(tensor.shape))
-            self._capture.tensor(series, values.data_ptr(), code, values.numel())
+            self._record.tensor(name, kind, code, tuple(tensor.shape), values.data_ptr(), values.numel())
 
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index
         losses, self._losses = self._losses, Mean()
         if losses and self._request.wants("losses"):
-            self._values.setdefault((_library.LOSS, "loss" + suffix), Mean()).merge(losses)
+            self._record.add(_library.LOSS, "loss" + suffix, losses)
         rate = update.optimizer.param_groups[0].get("lr")
-        if isinstance(rate, torch.Tensor):
-            rate = as_number(rate)
         if rate is not None:
             self._put_scalar("lr" + suffix, rate)
         if update.is_main:
             self._finish_step()
 
-    def _put_scalar(self, name, value):
-        if self._request.wants("scalars"):
-            self._values[(_library.SCALAR, name)] = Mean(value)
-
-    # ---- steps -----------------------------------------------------------------------------------------------------
-
     def _finish_step(self):
-        self._write_late()
-        if self._step % self._request.every == 0 and self._request.wants("activations"):
-            self._capture_activations()
-        values, self._values = self._values, {}
-        if not self._begun and any(mean.waits() for mean in values.values()):
-            self._late = (self._step, values)
-        else:
-            self._begin()
-            self._write_values(values)
-            self._capture.end()
-        self._step += 1
-        self._begun = False
-        if self._step % self._request.every == 0 and self._request.wants("activations"):
+        activations = self._request.wants("activations")
+        if self._record.captures() and activations:
+            self._hooks.disarm()
+            for name, (stats, code, shape) in self._hooks.take().items():
+                self._record.stats(name, _library.ACTIVATION, code, shape, stats)
+        self._record.end_step()
+        if self._record.captures() and activations:
             self._hooks.arm(self._namer.roots, self._request)
 
-    def _capture_activations(self):
-        self._hooks.disarm()
-        for name, (stats, code, shape) in self._hooks.take().items():
-            self._begin()
-            self._capture.stats(self._capture.series(name, _library.ACTIVATION, code, shape), stats)
-
-    def _begin(self):
-        if not self._begun:
-            self._write_late()
-            self._capture.begin(self._step)
-            self._begun = True
-
-    def _write_late(self):
-        if self._late is not None:
-            (step, values), self._late = self._late, None
-            self._capture.begin(step)
-            self._write_values(values)
-            self._capture.end()
-
-    def _write_values(self, values):
-        for (kind, name), mean in values.items():
-            self._capture.scalar(self._capture.series(name, kind), float(mean))
+    def _put_scalar(self, name, value):
+        if self._request.wants("scalars"):
+            number = as_number(value) if isinstance(value, torch.Tensor) else value
+            self._record.put(_library.SCALAR, name, Mean(number))
 
 
 def _is_scalar(tensor):

@@ -3,6 +3,7 @@
 import torch
 
 from . import _library
+from ._numbers import Deferred
 
 _DTYPES = {
     torch.float32: _library.F32, torch.float64: _library.F64, torch.float16: _library.F16,
@@ -31,12 +32,12 @@ def on_host(tensor):
 def as_number(tensor):
     """The value of a one-element tensor: at once on the CPU, as a Deferred elsewhere."""
     tensor = tensor.detach()
-    return tensor.item() if tensor.device.type == "cpu" else Deferred(tensor)
+    return tensor.item() if tensor.device.type == "cpu" else _FromDevice(tensor)
 
 
-class Deferred:
-    """A number that is still on its way from a device. Reading it a step later costs no synchronisation: its copy
-    into pinned memory was queued behind the work that produces it, and nothing later is waited for."""
+class _FromDevice(Deferred):
+    """Reading it a step later costs no synchronisation: its copy into pinned memory was queued behind the work that
+    produces it, and nothing later is waited for."""
 
     def __init__(self, tensor):
         self._event = None
@@ -52,44 +53,6 @@ class Deferred:
         if self._event is not None:
             self._event.synchronize()
         return float(self._value.item())
-
-
-class Mean:
-    """Mean of numbers, some of which may be Deferred. Keeps few of those: older ones have arrived long ago."""
-
-    def __init__(self, *numbers):
-        self._total, self._count, self._deferred = 0.0, 0, []
-        for number in numbers:
-            self.add(number)
-
-    def add(self, number):
-        if isinstance(number, Deferred):
-            self._deferred.append(number)
-            if len(self._deferred) > 64:
-                self._read(self._deferred[:32])
-                del self._deferred[:32]
-        else:
-            self._read([number])
-
-    def merge(self, other):
-        self._total += other._total
-        self._count += other._count
-        self._deferred += other._deferred
-
-    def waits(self):
-        return bool(self._deferred)
-
-    def __bool__(self):
-        return self._count + len(self._deferred) > 0
-
-    def __float__(self):
-        self._read(self._deferred)
-        self._deferred = []
-        return self._total / self._count
-
-    def _read(self, numbers):
-        self._total += sum(float(number) for number in numbers)
-        self._count += len(numbers)
 
 
 def capturing_cuda_graph():

@@ -1,0 +1,90 @@
+"""The steps of one rank in the record. Knows nothing of torch."""
+
+from . import _library
+from ._numbers import Mean
+
+
+class Record:
+    """Values gather here until their step ends. In the record a step begins when the one before ends, so that its
+    duration is all of it.
+
+    Values on a GPU would cost a synchronisation per step. The end of a step that captured no tensors is therefore
+    held back until the next one ends or captures: by then its values have arrived.
+    """
+
+    def __init__(self, every):
+        self.step = 0
+        self._every = every
+        self._capture = None  # before that, values gather for step 0
+        self._values = {}  # (kind, name) -> Mean, of the step in progress
+        self._held = None  # the same of the step before, which has not ended in the record
+
+    def is_open(self):
+        return self._capture is not None
+
+    def open(self, capture):
+        self._capture = capture
+        capture.begin(0)
+
+    def captures(self):
+        """Whether the step in progress captures tensors."""
+        return self.step % self._every == 0
+
+    def put(self, kind, name, mean):
+        self._values[kind, name] = mean
+
+    def add(self, kind, name, mean):
+        self._values.setdefault((kind, name), Mean()).merge(mean)
+
+    def tensor(self, name, kind, dtype, shape, pointer, count):
+        self._settle()
+        self._capture.tensor(self._capture.series(name, kind, dtype, shape), pointer, dtype, count)
+
+    def stats(self, name, kind, dtype, shape, stats):
+        self._settle()
+        self._capture.stats(self._capture.series(name, kind, dtype, shape), stats)
+
+    def end_step(self):
+        self._settle()
+        values, self._values = self._values, {}
+        waits = not self.captures() and any(mean.waits() for mean in values.values())
+        self.step += 1
+        if waits:
+            self._held = values
+        else:
+            self._advance(values)
+
+    def close(self):
+        """What no further step has ended stays in a step without an end."""
+        if self._capture is not None:
+            self._settle()
+            self._write(self._values)
+            capture, self._capture = self._capture, None
+            capture.close()
+
+    def fail(self):
+        """Says in the record that it ends before the training does."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            try:
+                capture.scalar(capture.series("pawl.capture_failed", _library.SCALAR), 1.0)
+            finally:
+                capture.close()
+
+    def forget(self):
+        """In a child of fork(): the record is the parent's."""
+        self._capture = None
+
+    def _settle(self):
+        if self._held is not None:
+            values, self._held = self._held, None
+            self._advance(values)
+
+    def _advance(self, values):
+        self._write(values)
+        self._capture.end()
+        self._capture.begin(self.step)
+
+    def _write(self, values):
+        for (kind, name), mean in values.items():
+            self._capture.scalar(self._capture.series(name, kind), float(mean))
