@@ -25,7 +25,8 @@ extern "C" {
 typedef enum pawl_status {
   PAWL_OK = 0,
   PAWL_E_ARGUMENT = 1, /* null handle, unknown series, wrong size */
-  PAWL_E_IO = 2,       /* the trace directory cannot be written; recording has stopped and drops are counted */
+  PAWL_E_IO = 2,       /* the trace directory cannot be written: records are dropped and counted; a handle that
+                          was open tries a new segment every second and goes on with the next step */
   PAWL_E_FULL = 3,     /* the ring was full: this record was dropped and counted */
   PAWL_E_FORKED = 4,   /* the handle belongs to the parent process */
   PAWL_E_BUSY = 5,     /* another process already records this rank (pawl_capture_open only) */

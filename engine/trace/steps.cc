@@ -1,0 +1,265 @@
+#include "engine/trace/steps.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace pawl::trace {
+
+namespace {
+
+constexpr uint32_t kMaxSeries = 1u << 20;  // of one rank, and of the table
+constexpr uint32_t kTrain = 0, kEval = 1;
+
+double seconds(uint64_t ns) {
+  return static_cast<double>(ns) * 1e-9;
+}
+
+void append(std::vector<Observation>& to, std::vector<Observation>& from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  from.clear();
+}
+
+bool by_rank(const Observation& a, const Observation& b) {
+  return a.rank < b.rank;
+}
+
+}  // namespace
+
+std::optional<uint32_t> SeriesTable::intern(const SeriesDeclaration& declaration) {
+  if (const auto known = find(declaration.name, declaration.kind)) return known;
+  if (series_.size() >= kMaxSeries) return std::nullopt;
+  const uint32_t index = size();
+  index_.emplace(std::pair(declaration.name, declaration.kind), index);
+  series_.push_back({declaration.name, declaration.kind, declaration.dtype, declaration.shape});
+  return index;
+}
+
+std::optional<uint32_t> SeriesTable::find(std::string_view name, Kind kind) const {
+  const auto found = index_.find(std::pair<std::string_view, Kind>(name, kind));
+  if (found == index_.end()) return std::nullopt;
+  return found->second;
+}
+
+void StepAssembler::add(uint32_t rank, const Record& record, int64_t now_ms) {
+  if (rank >= kMaxRanks) {
+    ++anomalies_.ignored_records;
+    return;
+  }
+  const auto [at, is_new] = ranks_.try_emplace(rank);
+  RankProgress& progress = at->second.progress;
+  if (is_new) {
+    progress.rank = rank;
+    progress.last_step_ms = now_ms;
+  }
+  progress.last_activity_ms = now_ms;
+  std::visit([&](const auto& r) { on(at->second, r, now_ms); }, record);
+}
+
+void StepAssembler::on(Rank& rank, const Header& header, int64_t) {
+  world_size_ = std::min(header.world_size, kMaxRanks);
+  rank.progress.ended = false;
+  if (header.pid == rank.pid && header.start_ns == rank.start_ns) return;
+  rank.pid = header.pid;
+  rank.start_ns = header.start_ns;
+  rank.series.clear();
+  rank.open.reset();
+  rank.observations.clear();
+  rank.progress.dropped = 0;
+}
+
+void StepAssembler::on(Rank& rank, const SeriesDeclaration& declaration, int64_t) {
+  if (declaration.id >= kMaxSeries) {
+    ++anomalies_.ignored_records;
+    return;
+  }
+  if (declaration.id >= rank.series.size()) rank.series.resize(declaration.id + 1);
+  rank.series[declaration.id] = series_.intern(declaration);
+}
+
+void StepAssembler::on(Rank& rank, const StepBegin& begin, int64_t now_ms) {
+  // The end of the step before was lost.
+  if (rank.open) close_step(rank, begin.wall_ns, begin.mono_ns, now_ms);
+  if (begin.mode == kTrain || begin.mode == kEval) {
+    rank.open = begin;
+  } else {
+    ++anomalies_.ignored_records;
+  }
+}
+
+void StepAssembler::on(Rank& rank, const ScalarValue& value, int64_t) {
+  observe(rank, value.series, value.value);
+}
+
+void StepAssembler::on(Rank& rank, const StatsValue& value, int64_t) {
+  observe(rank, value.series, value.stats);
+}
+
+void StepAssembler::on(Rank& rank, const StepEnd& end, int64_t now_ms) {
+  if (rank.open && rank.open->step == end.step) {
+    close_step(rank, end.wall_ns, end.mono_ns, now_ms);
+  } else {
+    ++anomalies_.ignored_records;  // its begin was lost
+  }
+}
+
+void StepAssembler::on(Rank& rank, const Dropped& dropped, int64_t) {
+  rank.progress.dropped = dropped.total;
+}
+
+void StepAssembler::on(Rank& rank, const End& end, int64_t) {
+  rank.progress.dropped = end.dropped;
+  rank.progress.ended = true;
+}
+
+void StepAssembler::observe(Rank& rank, uint32_t local_series, std::variant<double, TensorStats> value) {
+  if (!rank.open || rank.observations.size() >= kMaxObservations) {
+    ++anomalies_.excess_observations;
+    return;
+  }
+  if (local_series >= rank.series.size() || !rank.series[local_series]) {
+    ++anomalies_.unknown_series;
+    return;
+  }
+  rank.observations.push_back({rank.progress.rank, *rank.series[local_series], std::move(value)});
+}
+
+void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms) {
+  const StepBegin begin = *rank.open;
+  rank.open.reset();
+  RankProgress& progress = rank.progress;
+  ++progress.completed;
+  progress.last_step_ms = now_ms;
+  Step* step;
+  if (begin.mode == kEval) {
+    evaluations_.emplace_back();
+    step = &evaluations_.back();
+    step->step = begin.step;
+    step->mode = static_cast<int>(kEval);
+    step->incarnation = rank.position ? rank.position->first : 0;
+    step->series = &series_;
+  } else {
+    const Key key = key_of(rank, begin.step);
+    rank.position = key;
+    progress.last_step = begin.step;
+    if (is_emitted(key)) {
+      ++anomalies_.late_steps;
+      rank.observations.clear();
+      return;
+    }
+    given_up_.erase(progress.rank);
+    step = &step_at(key, now_ms);
+  }
+  step->ranks.push_back({progress.rank, seconds(begin.mono_ns), seconds(mono_ns)});
+  step->wall_time = std::max(step->wall_time, seconds(wall_ns));
+  append(step->observations, rank.observations);
+}
+
+StepAssembler::Key StepAssembler::key_of(const Rank& rank, uint64_t step) const {
+  const uint64_t newest = emitted_ ? emitted_->first : 0;
+  if (!rank.position) return {newest, step};
+  uint64_t incarnation = rank.position->first;
+  if (step <= rank.position->second) ++incarnation;
+  if (incarnation < newest && step > emitted_->second) incarnation = newest;
+  return {incarnation, step};
+}
+
+Step& StepAssembler::step_at(const Key& key, int64_t now_ms) {
+  const auto [at, is_new] = pending_.try_emplace(key);
+  Step& step = at->second.step;
+  if (is_new) {
+    at->second.first_ms = now_ms;
+    step.incarnation = key.first;
+    step.step = key.second;
+    step.series = &series_;
+  }
+  return step;
+}
+
+void StepAssembler::rank_exited(uint32_t rank) {
+  if (const auto known = ranks_.find(rank); known != ranks_.end()) {
+    known->second.progress.ended = true;
+  } else if (rank < kMaxRanks) {
+    given_up_.insert(rank);
+  }
+}
+
+uint32_t StepAssembler::expected_ranks() const {
+  return options_.expected_ranks != 0 ? std::min(options_.expected_ranks, kMaxRanks) : world_size_;
+}
+
+std::vector<uint32_t> StepAssembler::ranks_awaited(const Key& key) const {
+  std::vector<uint32_t> awaited;
+  auto known = ranks_.begin();
+  for (uint32_t rank = 0; rank < expected_ranks(); ++rank) {
+    while (known != ranks_.end() && known->first < rank) ++known;
+    const Rank* seen = known != ranks_.end() && known->first == rank ? &known->second : nullptr;
+    const bool has_left = seen != nullptr && seen->progress.ended;
+    const bool is_there = seen != nullptr && seen->position && *seen->position >= key;
+    if (!has_left && !is_there && !given_up_.contains(rank)) awaited.push_back(rank);
+  }
+  return awaited;
+}
+
+Step StepAssembler::emit_first() {
+  auto first = pending_.extract(pending_.begin());
+  emitted_ = first.key();
+  Step step = std::move(first.mapped().step);
+  std::sort(step.ranks.begin(), step.ranks.end(),
+            [](const RankTime& a, const RankTime& b) { return a.rank < b.rank; });
+  auto ended = step.ranks.begin();
+  for (uint32_t rank = 0; rank < expected_ranks(); ++rank) {
+    while (ended != step.ranks.end() && ended->rank < rank) ++ended;
+    if (ended == step.ranks.end() || ended->rank != rank) step.missing_ranks.push_back(rank);
+  }
+  if (!std::is_sorted(step.observations.begin(), step.observations.end(), by_rank)) {
+    std::stable_sort(step.observations.begin(), step.observations.end(), by_rank);
+  }
+  return step;
+}
+
+std::vector<Step> StepAssembler::take(int64_t now_ms) {
+  std::vector<Step> out;
+  while (!pending_.empty()) {
+    const auto& [key, pending] = *pending_.begin();
+    const std::vector<uint32_t> awaited = ranks_awaited(key);
+    const bool late =
+        now_ms - pending.first_ms >= options_.max_wait_ms || pending_.size() > options_.max_step_lag;
+    if (!awaited.empty() && !late) break;
+    given_up_.insert(awaited.begin(), awaited.end());
+    out.push_back(emit_first());
+  }
+  std::move(evaluations_.begin(), evaluations_.end(), std::back_inserter(out));
+  evaluations_.clear();
+  return out;
+}
+
+std::vector<Step> StepAssembler::finish() {
+  for (auto& [number, rank] : ranks_) {
+    if (!rank.open || rank.open->mode != kTrain || rank.observations.empty()) continue;
+    const Key key = key_of(rank, rank.open->step);
+    if (!is_emitted(key)) {
+      Step& step = step_at(key, 0);
+      step.wall_time = std::max(step.wall_time, seconds(rank.open->wall_ns));
+      append(step.observations, rank.observations);
+    }
+    rank.open.reset();
+  }
+  std::vector<Step> out;
+  while (!pending_.empty()) out.push_back(emit_first());
+  std::move(evaluations_.begin(), evaluations_.end(), std::back_inserter(out));
+  evaluations_.clear();
+  return out;
+}
+
+std::optional<int64_t> StepAssembler::next_deadline_ms() const {
+  if (pending_.empty()) return std::nullopt;
+  return pending_.begin()->second.first_ms + options_.max_wait_ms;
+}
+
+std::vector<RankProgress> StepAssembler::progress() const {
+  std::vector<RankProgress> out;
+  for (const auto& [number, rank] : ranks_) out.push_back(rank.progress);
+  return out;
+}
+
+}  // namespace pawl::trace

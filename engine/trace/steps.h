@@ -1,0 +1,191 @@
+// From the records of single ranks to completed training steps. Pure: the time is handed in.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/trace/format.h"
+
+namespace pawl::trace {
+
+struct SeriesInfo {
+  std::string name;
+  Kind kind = Kind::scalar;
+  Dtype dtype = Dtype::f32;
+  std::vector<int64_t> shape;
+};
+
+// All series of a trace, interned by (name, kind): the same index on every rank and after a restart. Grows
+// only; references stay valid as long as the table.
+class SeriesTable {
+ public:
+  // nullopt when the table is full.
+  std::optional<uint32_t> intern(const SeriesDeclaration& declaration);
+  std::optional<uint32_t> find(std::string_view name, Kind kind) const;
+  const SeriesInfo& operator[](uint32_t index) const { return series_[index]; }
+  uint32_t size() const { return static_cast<uint32_t>(series_.size()); }
+
+ private:
+  std::deque<SeriesInfo> series_;
+  struct Less {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return std::pair<std::string_view, Kind>(a) < std::pair<std::string_view, Kind>(b);
+    }
+  };
+  std::map<std::pair<std::string, Kind>, uint32_t, Less> index_;
+};
+
+struct Observation {
+  uint32_t rank = 0;
+  uint32_t series = 0;  // index into the SeriesTable
+  std::variant<double, TensorStats> value;
+
+  const double* scalar() const { return std::get_if<double>(&value); }
+  const TensorStats* stats() const { return std::get_if<TensorStats>(&value); }
+};
+
+// When one rank worked on a step, in seconds of its own monotonic clock.
+struct RankTime {
+  uint32_t rank = 0;
+  double begin_s = 0;
+  double end_s = 0;
+};
+
+struct Step {
+  uint64_t step = 0;
+  uint64_t incarnation = 0;               // how often training has gone back to an earlier step
+  int mode = 0;                           // 0 train, 1 eval
+  double wall_time = 0;                   // seconds since 1970 UTC when the last of its ranks ended it
+  std::vector<RankTime> ranks;            // who ended it, ascending
+  std::vector<uint32_t> missing_ranks;    // who should have, ascending
+  std::vector<Observation> observations;  // by rank, then as recorded
+  const SeriesTable* series = nullptr;    // of the assembler, and valid as long as it
+};
+
+// How far a rank has come. Times are those handed to `add`.
+struct RankProgress {
+  uint32_t rank = 0;
+  bool ended = false;                 // it closed its trace, or rank_exited was called
+  uint64_t completed = 0;             // steps it ended, of any mode, over all restarts
+  std::optional<uint64_t> last_step;  // the training step it ended last
+  int64_t last_activity_ms = 0;       // its last record of any kind
+  int64_t last_step_ms = 0;           // its last end of a step of any mode; until then, its first record
+  uint64_t dropped = 0;               // records its present process has dropped
+};
+
+// What was not put into any step.
+struct AssemblyAnomalies {
+  uint64_t late_steps = 0;           // a rank ended a step after it had been emitted without it
+  uint64_t unknown_series = 0;       // values of a series that was never declared
+  uint64_t excess_observations = 0;  // more values in one step than kMaxObservations, or before any step
+  uint64_t ignored_records = 0;      // of a rank or mode out of range
+};
+
+struct AssemblerOptions {
+  uint32_t expected_ranks = 0;  // 0: the world size in the newest header
+  uint64_t max_step_lag = 64;   // steps that may wait for a rank
+  int64_t max_wait_ms = 10'000;
+};
+
+// A training step is complete when every expected rank has
+//   - ended it, or a later one (a rank need not record every step), or
+//   - closed its trace or left, or
+//   - been given up: it let a step wait for max_wait_ms since the first rank ended it, or for max_step_lag
+//   newer
+//     steps. It is waited for again as soon as it ends a step that has not been emitted.
+// Complete steps leave in order. A rank's values for a step already emitted are counted and lost.
+//
+// Training may go back (a restart resumes from a checkpoint, or a second training runs in the same stage):
+// when a rank ends a training step that is not beyond its last one, it has entered its next incarnation.
+// Ranks meet by (incarnation, step), and steps are emitted again. A rank that is an incarnation behind all
+// others joins them when its steps are ahead of what was emitted there.
+//
+// Steps in evaluation mode are not assembled: ranks evaluate at different times or not at all. Each leaves at
+// once, alone, with one rank and no missing ones.
+//
+// Not thread-safe.
+class StepAssembler {
+ public:
+  static constexpr uint32_t kMaxRanks = 65536;
+  static constexpr size_t kMaxObservations = 1u << 20;
+
+  explicit StepAssembler(AssemblerOptions options = {}) : options_(options) {}
+  StepAssembler(const StepAssembler&) = delete;
+  StepAssembler& operator=(const StepAssembler&) = delete;
+
+  // `now_ms`: any clock that does not go back.
+  void add(uint32_t rank, const Record& record, int64_t now_ms);
+
+  // The process of the rank is gone: nothing waits for it any more (unless a new one appears).
+  void rank_exited(uint32_t rank);
+
+  // Steps completed since the last call.
+  std::vector<Step> take(int64_t now_ms);
+
+  // The trace is over: everything that is left, training steps that were begun and never ended
+  // too (their rank is then listed as missing, though it has observations).
+  std::vector<Step> finish();
+
+  // When `take` would give up waiting for a rank; nullopt while nothing waits.
+  std::optional<int64_t> next_deadline_ms() const;
+
+  const SeriesTable& series() const { return series_; }
+  std::vector<RankProgress> progress() const;  // by rank
+  const AssemblyAnomalies& anomalies() const { return anomalies_; }
+
+ private:
+  using Key = std::pair<uint64_t, uint64_t>;  // incarnation, step
+
+  struct Rank {
+    RankProgress progress;
+    std::vector<std::optional<uint32_t>> series;  // local id -> index in the table
+    std::optional<StepBegin> open;
+    std::vector<Observation> observations;  // of the open step
+    std::optional<Key> position;            // the training step it ended last
+    uint64_t start_ns = 0;                  // with pid: which process
+    uint32_t pid = 0;
+  };
+  struct Pending {
+    Step step;
+    int64_t first_ms = 0;  // when the first rank ended it
+  };
+
+  void on(Rank& rank, const Header& header, int64_t now_ms);
+  void on(Rank& rank, const SeriesDeclaration& declaration, int64_t now_ms);
+  void on(Rank& rank, const StepBegin& begin, int64_t now_ms);
+  void on(Rank& rank, const ScalarValue& value, int64_t now_ms);
+  void on(Rank& rank, const StatsValue& value, int64_t now_ms);
+  void on(Rank& rank, const StepEnd& end, int64_t now_ms);
+  void on(Rank& rank, const Dropped& dropped, int64_t now_ms);
+  void on(Rank& rank, const End& end, int64_t now_ms);
+  void observe(Rank& rank, uint32_t local_series, std::variant<double, TensorStats> value);
+  void close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms);
+  Key key_of(const Rank& rank, uint64_t step) const;
+  Step& step_at(const Key& key, int64_t now_ms);
+  bool is_emitted(const Key& key) const { return emitted_ && key <= *emitted_; }
+  uint32_t expected_ranks() const;
+  std::vector<uint32_t> ranks_awaited(const Key& key) const;
+  Step emit_first();
+
+  AssemblerOptions options_;
+  SeriesTable series_;
+  std::map<uint32_t, Rank> ranks_;  // those that have recorded something
+  std::set<uint32_t> given_up_;
+  std::map<Key, Pending> pending_;
+  std::optional<Key> emitted_;  // the last
+  std::vector<Step> evaluations_;
+  uint32_t world_size_ = 0;  // in the newest header
+  AssemblyAnomalies anomalies_;
+};
+
+}  // namespace pawl::trace

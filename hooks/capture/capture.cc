@@ -1,0 +1,170 @@
+// The C ABI: checks arguments, keeps exceptions in, and leaves the work to Recorder and accumulate.
+#include "hooks/capture/include/pawl/capture.h"
+
+#include <new>
+#include <string_view>
+
+#include "hooks/capture/recorder.h"
+#include "hooks/capture/stats.h"
+
+using pawl::capture::ErrorText;
+using pawl::capture::Recorder;
+
+struct pawl_capture {
+  std::unique_ptr<Recorder> recorder;
+};
+
+namespace {
+
+// Of the last failed open in this thread.
+ErrorText& open_error() {
+  thread_local ErrorText error;
+  return error;
+}
+
+// Structs may be longer than ours (a newer caller); never shorter, as this is the first version.
+template <class T>
+bool is_whole(const T* value) {
+  return value != nullptr && value->struct_size >= sizeof(T);
+}
+
+template <class Function>
+pawl_status guarded(Function function) noexcept {
+  try {
+    return function();
+  } catch (...) {
+    return PAWL_E_MEMORY;
+  }
+}
+
+template <class Function>
+pawl_status with_recorder(pawl_capture* capture, Function function) noexcept {
+  if (capture == nullptr) return PAWL_E_ARGUMENT;
+  if (capture->recorder->in_forked_child()) return PAWL_E_FORKED;
+  return guarded([&] { return function(*capture->recorder); });
+}
+
+pawl_status open_capture(const pawl_capture_options& options, pawl_capture** out) {
+  auto handle = std::make_unique<pawl_capture>();
+  const pawl_status status = Recorder::open(options, handle->recorder, open_error());
+  if (status == PAWL_OK) *out = handle.release();
+  return status;
+}
+
+}  // namespace
+
+pawl_status pawl_capture_open(const pawl_capture_options* options, pawl_capture** out) {
+  if (out != nullptr) *out = nullptr;
+  open_error().clear();
+  if (out == nullptr || !is_whole(options) || options->trace_dir == nullptr) {
+    open_error().set("pawl_capture_open: options without their size or without a trace_dir");
+    return PAWL_E_ARGUMENT;
+  }
+  if (options->rank >= options->world_size) {
+    open_error().set("pawl_capture_open: rank %u of %u", options->rank, options->world_size);
+    return PAWL_E_ARGUMENT;
+  }
+  const pawl_status status = guarded([&] { return open_capture(*options, out); });
+  if (status == PAWL_E_MEMORY) open_error().set("no memory or no thread for the trace");
+  return status;
+}
+
+pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_kind kind, pawl_dtype dtype,
+                                const int64_t* shape, uint32_t rank_of_shape, uint32_t* out_id) {
+  const std::string_view text(name != nullptr ? name : "");
+  const bool valid = !text.empty() && text.size() <= pawl::wire::kMaxName && out_id != nullptr &&
+                     kind >= PAWL_SCALAR && kind <= PAWL_UPDATE && dtype >= PAWL_F32 && dtype <= PAWL_BOOL &&
+                     rank_of_shape <= pawl::wire::kMaxDims && (shape != nullptr || rank_of_shape == 0);
+  if (!valid) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) {
+    return recorder.declare(text, kind, dtype, shape, rank_of_shape, out_id);
+  });
+}
+
+pawl_status pawl_capture_step_begin(pawl_capture* capture, uint64_t step, uint32_t mode) {
+  if (mode > 1) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.begin_step(step, mode); });
+}
+
+pawl_status pawl_capture_step_end(pawl_capture* capture) {
+  return with_recorder(capture, [](Recorder& recorder) { return recorder.end_step(); });
+}
+
+pawl_status pawl_capture_scalar(pawl_capture* capture, uint32_t series, double value) {
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.scalar(series, value); });
+}
+
+pawl_status pawl_capture_stats(pawl_capture* capture, uint32_t series, const pawl_stats* stats) {
+  if (!is_whole(stats)) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.stats(series, *stats); });
+}
+
+pawl_status pawl_compute_stats(const void* data, pawl_dtype dtype, uint64_t count, pawl_stats* out) {
+  if (!is_whole(out) || (data == nullptr && count > 0)) return PAWL_E_ARGUMENT;
+  pawl::capture::Totals totals;
+  if (!pawl::capture::accumulate(pawl::capture::best_simd(), data, dtype, count, totals)) {
+    return PAWL_E_ARGUMENT;
+  }
+  const bool any_finite = totals.min <= totals.max;
+  out->reserved = 0;
+  out->count = totals.count;
+  out->nan = totals.nan;
+  out->inf = totals.inf;
+  out->zero = totals.zero;
+  out->min = any_finite ? totals.min : 0;
+  out->max = any_finite ? totals.max : 0;
+  out->sum = totals.sum;
+  out->abs_sum = totals.abs_sum;
+  out->square_sum = totals.square_sum;
+  std::memcpy(out->magnitude, totals.magnitude, sizeof out->magnitude);
+  return PAWL_OK;
+}
+
+pawl_status pawl_capture_tensor(pawl_capture* capture, uint32_t series, const void* data, pawl_dtype dtype,
+                                uint64_t count) {
+  return with_recorder(capture, [&](Recorder& recorder) {
+    pawl_stats stats{};
+    stats.struct_size = sizeof stats;
+    const pawl_status status = pawl_compute_stats(data, dtype, count, &stats);
+    return status == PAWL_OK ? recorder.stats(series, stats) : status;
+  });
+}
+
+int pawl_capture_stop_requested(pawl_capture* capture) {
+  if (capture == nullptr || capture->recorder->in_forked_child()) return 0;
+  return capture->recorder->stop_requested() ? 1 : 0;
+}
+
+pawl_status pawl_capture_flush(pawl_capture* capture) {
+  return with_recorder(capture, [](Recorder& recorder) { return recorder.flush(); });
+}
+
+void pawl_capture_close(pawl_capture* capture) {
+  // A child of fork() has no writer thread to join and locks in unknown states: it leaves the memory alone.
+  if (capture == nullptr || capture->recorder->in_forked_child()) return;
+  guarded([&] {
+    Recorder::close(std::move(capture->recorder));
+    return PAWL_OK;
+  });
+  delete capture;
+}
+
+uint64_t pawl_capture_dropped(const pawl_capture* capture) {
+  return capture == nullptr ? 0 : capture->recorder->dropped();
+}
+
+const char* pawl_capture_last_error(const pawl_capture* capture) {
+  return capture == nullptr ? open_error().c_str() : capture->recorder->last_error();
+}
+
+const char* pawl_capture_simd(void) {
+  switch (pawl::capture::best_simd()) {
+    case pawl::capture::Simd::avx512:
+      return "avx512";
+    case pawl::capture::Simd::avx2:
+      return "avx2";
+    case pawl::capture::Simd::baseline:
+      break;
+  }
+  return "baseline";
+}

@@ -1,0 +1,330 @@
+#include "hooks/capture/recorder.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "hooks/capture/fork_guard.h"
+
+namespace pawl::capture {
+
+using wire::RecordType;
+
+namespace {
+
+constexpr size_t kDefaultRing = 4u << 20;
+constexpr size_t kSmallestRing = 16u << 10;
+constexpr uint64_t kDefaultSegment = 64u << 20;
+constexpr size_t kStepReserve = 1024;  // of the ring, for begin and end of steps only
+constexpr uint32_t kMaxSeries = 1u << 20;
+constexpr auto kRetry = std::chrono::seconds(1);
+constexpr auto kFlushWait = std::chrono::seconds(1);
+constexpr auto kCloseWait = std::chrono::seconds(5);
+
+uint64_t now_ns(clockid_t clock) {
+  struct timespec now;
+  ::clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint64_t wall_ns() {
+  return now_ns(CLOCK_REALTIME);
+}
+uint64_t mono_ns() {
+  return now_ns(CLOCK_MONOTONIC);
+}
+
+// No signal handler of the program runs on our thread, and one that would be ours (SIGXFSZ when a file-size
+// limit is reached) stays pending instead of ending the program: the write fails, that is all.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+// What the writer thread takes in one go.
+struct Recorder::Batch {
+  std::vector<uint8_t> before;      // header of a new segment, series declarations
+  std::array<Ring::Span, 2> spans;  // records in the ring
+  std::vector<uint8_t> after;       // dropped count, end record
+  size_t ring_bytes = 0;
+  uint64_t records = 0;
+  size_t declarations_end = 0;
+  uint64_t dropped = 0;
+  uint64_t flush = 0;
+  bool new_segment = false;
+  bool last = false;
+};
+
+Recorder::Recorder(const pawl_capture_options& options, size_t ring_bytes, uint64_t segment_bytes)
+    : fork_generation_(fork_generation()),
+      rank_(options.rank),
+      world_size_(options.world_size),
+      segment_bytes_(segment_bytes),
+      start_ns_(wall_ns()),
+      producer_(options.producer != nullptr ? options.producer : "", 0, wire::kMaxName),
+      ring_(ring_bytes) {}
+
+pawl_status Recorder::open(const pawl_capture_options& options, std::unique_ptr<Recorder>& out,
+                           ErrorText& error) {
+  const size_t ring = options.ring_bytes != 0 ? options.ring_bytes : kDefaultRing;
+  const uint64_t segment = options.segment_bytes != 0 ? options.segment_bytes : kDefaultSegment;
+  std::unique_ptr<Recorder> recorder(new Recorder(options, std::max(ring, kSmallestRing), segment));
+  watch_forks(&recorder->directory_);
+  const pawl_status locked = recorder->directory_.lock(options.trace_dir, options.rank, error);
+  if (locked != PAWL_OK) return locked;
+  if (options.control_path != nullptr) recorder->control_.open(options.control_path);
+  Batch header;
+  {
+    const std::lock_guard lock(recorder->mutex_);
+    header = recorder->take_batch(/*new_segment=*/true);
+  }
+  // Written here and not by the thread: a directory that cannot be written is known at once.
+  if (!recorder->write_batch(header, error)) return PAWL_E_IO;
+  const AllSignalsBlocked inherited_by_the_thread;
+  recorder->thread_ = std::thread(&Recorder::run, recorder.get());
+  ::pthread_setname_np(recorder->thread_.native_handle(), "pawl-capture");
+  out = std::move(recorder);
+  return PAWL_OK;
+}
+
+Recorder::~Recorder() {
+  unwatch_forks(&directory_);
+}
+
+void Recorder::close(std::unique_ptr<Recorder> recorder) {
+  bool stopped;
+  {
+    std::unique_lock lock(recorder->mutex_);
+    recorder->closing_ = true;
+    recorder->wake();
+    stopped = recorder->done_.wait_for(lock, kCloseWait, [&] { return recorder->stopped_; });
+  }
+  if (stopped) {
+    recorder->thread_.join();
+    return;
+  }
+  recorder->thread_.detach();
+  recorder.release();
+}
+
+bool Recorder::in_forked_child() const {
+  return fork_generation_ != fork_generation();
+}
+
+const char* Recorder::last_error() const {
+  return has_error_.load(std::memory_order_acquire) ? error_.c_str() : "";
+}
+
+pawl_status Recorder::declare(std::string_view name, pawl_kind kind, pawl_dtype dtype, const int64_t* shape,
+                              uint32_t dims, uint32_t* id) {
+  std::string key(name);
+  key.push_back(static_cast<char>(kind));
+  const std::lock_guard lock(mutex_);
+  if (const auto known = ids_.find(key); known != ids_.end()) {
+    *id = known->second;
+    return PAWL_OK;
+  }
+  if (ids_.size() >= kMaxSeries) return PAWL_E_MEMORY;
+  const auto next = static_cast<uint32_t>(ids_.size());
+  const wire::SeriesPayload payload{next, static_cast<uint16_t>(kind), static_cast<uint16_t>(dtype), dims,
+                                    static_cast<uint32_t>(name.size())};
+  std::vector<uint8_t> frame;  // apart, so that running out of memory leaves no half frame
+  wire::append_frame(
+      frame, RecordType::series,
+      {{&payload, sizeof payload}, {shape, dims * sizeof(int64_t)}, {name.data(), name.size()}});
+  declarations_.insert(declarations_.end(), frame.begin(), frame.end());
+  ids_.emplace(std::move(key), next);
+  *id = next;
+  return PAWL_OK;
+}
+
+pawl_status Recorder::begin_step(uint64_t step, uint32_t mode) {
+  const auto frame =
+      wire::make_frame(RecordType::step_begin, wire::StepBeginPayload{step, mode, 0, wall_ns(), mono_ns()});
+  const std::lock_guard lock(mutex_);
+  current_step_ = step;
+  step_open_ = true;
+  step_lost_ = false;
+  const pawl_status status = push(frame.data(), frame.size(), Importance::step);
+  if (status != PAWL_OK) step_lost_ = true;
+  return status;
+}
+
+pawl_status Recorder::end_step() {
+  const std::lock_guard lock(mutex_);
+  if (!step_open_) return PAWL_E_ARGUMENT;
+  step_open_ = false;
+  const auto frame =
+      wire::make_frame(RecordType::step_end, wire::StepEndPayload{current_step_, wall_ns(), mono_ns()});
+  const pawl_status status = push(frame.data(), frame.size(), Importance::step);
+  wake();
+  return status;
+}
+
+pawl_status Recorder::scalar(uint32_t series, double value) {
+  const auto frame = wire::make_frame(RecordType::scalar, wire::ScalarPayload{series, 0, value});
+  return push_observation(series, frame.data(), frame.size());
+}
+
+pawl_status Recorder::stats(uint32_t series, const pawl_stats& stats) {
+  wire::StatsPayload payload{series,    0,         stats.count, stats.nan,     stats.inf,        stats.zero,
+                             stats.min, stats.max, stats.sum,   stats.abs_sum, stats.square_sum, {}};
+  std::memcpy(payload.magnitude, stats.magnitude, sizeof payload.magnitude);
+  const auto frame = wire::make_frame(RecordType::stats, payload);
+  return push_observation(series, frame.data(), frame.size());
+}
+
+pawl_status Recorder::push_observation(uint32_t series, const uint8_t* frame, size_t size) {
+  const std::lock_guard lock(mutex_);
+  if (series >= ids_.size()) return PAWL_E_ARGUMENT;
+  return push(frame, size, Importance::observation);
+}
+
+pawl_status Recorder::push(const uint8_t* frame, size_t size, Importance importance) {
+  if (write_failed_) {
+    step_lost_ = true;
+    return drop(PAWL_E_IO);
+  }
+  const size_t reserve = importance == Importance::observation ? kStepReserve : 0;
+  if (step_lost_ || ring_.free() < size + reserve) return drop(PAWL_E_FULL);
+  ring_.write(frame, size);
+  ++ring_records_;
+  if (ring_.used() > ring_.capacity() / 4) wake();
+  return PAWL_OK;
+}
+
+pawl_status Recorder::drop(pawl_status status) {
+  dropped_.fetch_add(1, std::memory_order_relaxed);
+  return status;
+}
+
+void Recorder::wake() {
+  if (wake_) return;
+  wake_ = true;
+  work_.notify_one();
+}
+
+pawl_status Recorder::flush() {
+  std::unique_lock lock(mutex_);
+  const uint64_t ticket = ++flush_asked_;
+  wake();
+  const bool done = done_.wait_for(lock, kFlushWait, [&] { return flush_done_ >= ticket || stopped_; });
+  return done && !write_failed_ ? PAWL_OK : PAWL_E_IO;
+}
+
+void Recorder::remember(const ErrorText& error) {
+  if (has_error_.load(std::memory_order_relaxed)) return;
+  error_ = error;
+  has_error_.store(true, std::memory_order_release);
+}
+
+void Recorder::run() {
+  ErrorText error;
+  try {
+    write_batches();
+  } catch (...) {
+    error.set("out of memory in the writer thread");
+  }
+  const std::lock_guard lock(mutex_);
+  if (!error.empty()) {
+    write_failed_ = true;
+    remember(error);
+  }
+  stopped_ = true;
+  done_.notify_all();
+}
+
+void Recorder::write_batches() {
+  std::unique_lock lock(mutex_);
+  for (bool last = false; !last;) {
+    work_.wait_for(lock, kRetry, [&] { return wake_ || closing_; });
+    wake_ = false;
+    const Batch batch = take_batch(!directory_.has_segment() || directory_.segment_size() >= segment_bytes_);
+    lock.unlock();
+    ErrorText error;
+    const bool written = write_batch(batch, error);
+    lock.lock();
+    ring_.consume(batch.ring_bytes);
+    ring_records_ -= batch.records;
+    write_failed_ = !written;
+    if (written) {
+      declarations_written_ = batch.declarations_end;
+      dropped_written_ = batch.dropped;
+    } else {
+      dropped_.fetch_add(batch.records, std::memory_order_relaxed);
+      step_lost_ = true;
+      remember(error);
+    }
+    flush_done_ = batch.flush;
+    done_.notify_all();
+    last = batch.last;
+  }
+}
+
+Recorder::Batch Recorder::take_batch(bool new_segment) {
+  Batch batch;
+  batch.new_segment = new_segment;
+  const size_t from = new_segment ? 0 : declarations_written_;
+  batch.before.assign(declarations_.begin() + static_cast<ptrdiff_t>(from), declarations_.end());
+  batch.declarations_end = declarations_.size();
+  batch.spans = ring_.readable();
+  batch.ring_bytes = ring_.used();
+  batch.records = ring_records_;
+  batch.dropped = dropped();
+  if (batch.dropped != dropped_written_) {
+    const wire::DroppedPayload payload{batch.dropped};
+    wire::append_frame(batch.after, RecordType::dropped, {{&payload, sizeof payload}});
+  }
+  if (closing_) {
+    const wire::EndPayload payload{wall_ns(), mono_ns(), batch.dropped};
+    wire::append_frame(batch.after, RecordType::end, {{&payload, sizeof payload}});
+  }
+  batch.flush = flush_asked_;
+  batch.last = closing_;
+  return batch;
+}
+
+bool Recorder::write_batch(const Batch& batch, ErrorText& error) {
+  std::vector<uint8_t> header;
+  if (batch.new_segment) {
+    if (!directory_.open_segment(error)) return false;
+    append_header(header);
+  }
+  const auto part = [](const uint8_t* data, size_t size) { return iovec{const_cast<uint8_t*>(data), size}; };
+  const struct iovec parts[] = {
+      part(header.data(), header.size()), part(batch.before.data(), batch.before.size()),
+      part(batch.spans[0].data, batch.spans[0].size), part(batch.spans[1].data, batch.spans[1].size),
+      part(batch.after.data(), batch.after.size())};
+  return directory_.append(parts, static_cast<int>(std::size(parts)), error);
+}
+
+void Recorder::append_header(std::vector<uint8_t>& out) const {
+  const wire::HeaderPayload payload{wire::kFormatVersion,
+                                    rank_,
+                                    world_size_,
+                                    static_cast<uint32_t>(::getpid()),
+                                    start_ns_,
+                                    wall_ns(),
+                                    mono_ns(),
+                                    directory_.segment(),
+                                    static_cast<uint32_t>(producer_.size())};
+  wire::append_frame(out, RecordType::header,
+                     {{&payload, sizeof payload}, {producer_.data(), producer_.size()}});
+}
+
+}  // namespace pawl::capture

@@ -1,0 +1,117 @@
+// One open trace: what is behind a pawl_capture handle.
+//
+// Callers put whole frames into a ring; one thread ("pawl-capture") takes everything there is, outside the
+// lock, and appends it to the segment file with one system call. It is woken by the end of a step, by a ring
+// a quarter full, by flush and close, and otherwise looks once a second. Series declarations do not go
+// through the ring: they are kept, written before the records that follow them, and repeated at the start of
+// every segment, so that none is ever dropped and every segment can be read alone.
+//
+// When the ring is full a record is dropped and counted. Room for the begin and the end of a step is kept
+// free; should even the begin not fit, the whole step is dropped: no record is ever read as another step's.
+// When the file system refuses, records are dropped, and a new segment is tried every second.
+//
+// Threads: every public method may be called from any thread of the process that opened it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "hooks/capture/control.h"
+#include "hooks/capture/error_text.h"
+#include "hooks/capture/frame.h"
+#include "hooks/capture/include/pawl/capture.h"
+#include "hooks/capture/rank_directory.h"
+#include "hooks/capture/ring.h"
+
+namespace pawl::capture {
+
+class Recorder {
+ public:
+  // REQUIRES: a whole struct with a trace_dir and rank < world_size. May throw std::bad_alloc,
+  // std::system_error.
+  static pawl_status open(const pawl_capture_options& options, std::unique_ptr<Recorder>& out,
+                          ErrorText& error);
+  // Writes what is left and the end record; waits a few seconds at most, then leaves the rest (and the
+  // memory) to the writer thread.
+  static void close(std::unique_ptr<Recorder> recorder);
+  ~Recorder();
+
+  bool in_forked_child() const;
+
+  pawl_status declare(std::string_view name, pawl_kind kind, pawl_dtype dtype, const int64_t* shape,
+                      uint32_t dims, uint32_t* id);
+  pawl_status begin_step(uint64_t step, uint32_t mode);
+  pawl_status end_step();
+  pawl_status scalar(uint32_t series, double value);
+  pawl_status stats(uint32_t series, const pawl_stats& stats);
+  pawl_status flush();
+
+  bool stop_requested() const { return control_.stop_requested(); }
+  uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+  const char* last_error() const;
+
+ private:
+  enum class Importance { observation, step };
+
+  Recorder(const pawl_capture_options& options, size_t ring_bytes, uint64_t segment_bytes);
+
+  pawl_status push(const uint8_t* frame, size_t size, Importance importance);  // mutex_ held
+  pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
+  pawl_status drop(pawl_status status);
+  void wake();
+  void remember(const ErrorText& error);
+
+  void run();
+  void write_batches();
+  struct Batch;
+  Batch take_batch(bool new_segment);                      // mutex_ held
+  bool write_batch(const Batch& batch, ErrorText& error);  // mutex_ not held
+  void append_header(std::vector<uint8_t>& out) const;
+
+  // Constant after opening.
+  const uint64_t fork_generation_;
+  const uint32_t rank_;
+  const uint32_t world_size_;
+  const uint64_t segment_bytes_;
+  const uint64_t start_ns_;
+  const std::string producer_;
+  ControlMap control_;
+
+  // The writer thread's own (the opening thread's before there is one).
+  RankDirectory directory_;
+  std::thread thread_;
+
+  std::atomic<uint64_t> dropped_{0};
+  std::atomic<bool> has_error_{false};
+
+  // Under mutex_.
+  mutable std::mutex mutex_;
+  std::condition_variable work_;  // the writer waits
+  std::condition_variable done_;  // flush and close wait
+  Ring ring_;
+  uint64_t ring_records_ = 0;
+  std::unordered_map<std::string, uint32_t> ids_;  // name + kind
+  std::vector<uint8_t> declarations_;              // frames of all series
+  size_t declarations_written_ = 0;                // of the current segment
+  uint64_t dropped_written_ = 0;
+  uint64_t current_step_ = 0;
+  bool step_open_ = false;
+  bool step_lost_ = false;  // its begin was dropped: nothing is recorded until the next one
+  bool write_failed_ = false;
+  bool wake_ = false;
+  bool closing_ = false;
+  bool stopped_ = false;  // the writer thread has left its loop
+  uint64_t flush_asked_ = 0;
+  uint64_t flush_done_ = 0;
+  ErrorText error_;  // written once, before has_error_
+};
+
+}  // namespace pawl::capture

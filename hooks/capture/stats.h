@@ -1,0 +1,77 @@
+// Statistics of one array in one pass over memory.
+//
+// Every element is looked at exactly as a double. float, half, bfloat16 and the 8- and 16-bit integers go
+// through a vector kernel: blocks of kBlock floats are summed in single precision lanes (at most 128
+// additions each) which are then added in double; a block for which that would not do (NaN, infinity, squares
+// out of range) is summed again in double. The rest is summed in double throughout.
+//
+// Bound: |sum - exact| <= 2^-16 * (sum of |x|), the same for abs_sum, and 2^-16 relative for square_sum;
+// typically 1e-8. Counts, min, max and magnitudes are exact. Results may differ in the last digits between
+// instruction sets. square_sum (sum, abs_sum) of doubles overflows to infinity where the true value does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "hooks/capture/include/pawl/capture.h"
+
+namespace pawl::capture {
+
+inline constexpr size_t kBlock = 2048;  // floats: 8 KiB, stays in the first-level cache
+inline constexpr int kBuckets = 16;
+
+// Running statistics: min and max are +-infinity until there is a finite element.
+struct Totals {
+  uint64_t count = 0;
+  uint64_t nan = 0;
+  uint64_t inf = 0;
+  uint64_t zero = 0;
+  double min = __builtin_inf();
+  double max = -__builtin_inf();
+  double sum = 0;
+  double abs_sum = 0;
+  double square_sum = 0;
+  uint64_t magnitude[kBuckets] = {};
+};
+
+enum class Simd { baseline, avx2, avx512 };
+
+// The best this machine can do; found once.
+Simd best_simd();
+
+// Adds `count` elements of host memory to `totals`. False for an unknown dtype.
+bool accumulate(Simd simd, const void* data, pawl_dtype dtype, uint64_t count, Totals& totals);
+
+// One finite or not finite element, the slow way: what all others must agree with.
+inline void accumulate_one(double x, Totals& totals) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  const int exponent = static_cast<int>((bits >> 52) & 0x7ff);
+  if (exponent == 0x7ff) {
+    ((bits << 12) != 0 ? totals.nan : totals.inf) += 1;
+    return;
+  }
+  if (x < totals.min) totals.min = x;
+  if (x > totals.max) totals.max = x;
+  if (x == 0) {
+    ++totals.zero;
+    return;
+  }
+  totals.sum += x;
+  totals.abs_sum += __builtin_fabs(x);
+  totals.square_sum += x * x;
+  int bucket = (exponent - 1023 + 20) >> 1;  // floor(log2|x|) in [2k-20, 2k-18)
+  if (bucket < 0) bucket = 0;
+  if (bucket >= kBuckets) bucket = kBuckets - 1;
+  ++totals.magnitude[bucket];
+}
+
+// Kernels of one instruction set, each compiled in a file of its own. They do not count `count`.
+struct Kernel {
+  void (*f32)(const float* data, size_t count, Totals& totals);
+  void (*f16_to_f32)(const uint16_t* in, float* out, size_t count);
+};
+Kernel avx2_kernel();
+Kernel avx512_kernel();
+
+}  // namespace pawl::capture
