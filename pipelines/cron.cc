@@ -56,7 +56,8 @@ Result<void> parse_part(const FieldDef& field, std::string_view part, std::bitse
   int step = 1;
   if (slash != std::string_view::npos) {
     auto parsed = parse_int(part.substr(slash + 1));
-    if (!parsed || *parsed < 1 || *parsed > field.max) return bad(field, part);
+    if (!parsed || *parsed < 1 || *parsed > field.max)
+      return Error(ErrorCode::invalid, fmt::format("the step of '{}' must be from 1 to {}", part, field.max));
     step = static_cast<int>(*parsed);
   }
   int first = field.min;
@@ -70,7 +71,7 @@ Result<void> parse_part(const FieldDef& field, std::string_view part, std::bitse
       last = first;
     }
   }
-  if (first > last) return bad(field, part);
+  if (first > last) return Error(ErrorCode::invalid, fmt::format("the range '{}' goes backwards", part));
   for (int value = first; value <= last; value += step) bits.set(static_cast<size_t>(value));
   return {};
 }

@@ -57,6 +57,8 @@ class Builder : public YAML::EventHandler {
 
   std::optional<Node> take_root() { return std::move(root_); }
   std::optional<Span> last_quoted() const { return last_quoted_; }
+  // Where the innermost list or map that is still open began.
+  Span innermost() const { return frames_.empty() ? Span{} : frames_.back().node.span; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) refuse(span_of(mark), "a second YAML document", "a pipeline file is one document");
@@ -222,12 +224,15 @@ struct Translation {
   const char* hint;
 };
 
+constexpr const char* kOpenQuote = "a quote that is never closed";
+
 constexpr Translation kTranslations[] = {
+    {"illegal EOF in scalar", kOpenQuote, ""},
     {"end of map not found", "this map does not end well", "is the indentation the same in all its lines?"},
-    {"end of map flow not found", "'{' without its '}'", ""},
+    {"end of map flow not found", "'{' without its '}'", "is a comma or a quote missing?"},
     {"end of sequence not found", "this list does not end well",
      "is the indentation the same in all its lines?"},
-    {"end of sequence flow not found", "'[' without its ']'", ""},
+    {"end of sequence flow not found", "'[' without its ']'", "is a comma or a quote missing?"},
     {"unknown token", "a value cannot start with this character", "put the value in quotes"},
     {"illegal map value", "':' is not allowed here",
      "is the indentation right? a text that holds ': ' must be in quotes"},
@@ -236,43 +241,70 @@ constexpr Translation kTranslations[] = {
     {"illegal flow end", "a bracket that was never opened", ""},
     {"alias not found after *", "a value that starts with '*' must be in quotes", "write \"*\" or \"**\""},
     {"illegal character found while scanning alias", "a value that starts with '*' must be in quotes", ""},
-    {"the referenced anchor is not defined", "there is no anchor of this name",
-     "a pattern that starts with '*' must be in quotes"},
+    {"the referenced anchor is not defined",
+     "a value that starts with '*' is an alias, and there is no anchor of this name",
+     "a pattern must be in quotes"},
     {"anchor not found after &", "a value that starts with '&' must be in quotes", ""},
     {"tag handle with no suffix", "a value that starts with '!' must be in quotes", ""},
     {"illegal character found while scanning tag handle", "a value that starts with '!' must be in quotes",
      ""},
 };
 
-Diagnostic translate(const Source& source, const YAML::Exception& exception) {
-  Span at = exception.mark.is_null() ? Span{} : span_of(exception.mark);
-  std::string_view line = source.line(at.line);
-  size_t indent = std::min(line.find_first_not_of(" \t"), line.size());
-  if (size_t tab = line.substr(0, indent).find('\t'); tab != std::string_view::npos)
-    return source.error({at.line, static_cast<int>(tab) + 1}, "a tab cannot indent YAML", "use spaces");
-  for (const Translation& translation : kTranslations) {
-    if (exception.msg != translation.library) continue;
-    // The mark of a lone '*' is behind it.
-    if (exception.msg == YAML::ErrorMsg::ALIAS_NOT_FOUND && at.column > 1) --at.column;
-    return source.error(at, translation.message, translation.hint);
-  }
-  return source.error(at, exception.msg);
-}
-
-// The library takes the end of the file for the end of a quoted text.
-bool quote_is_closed(std::string_view text, size_t at) {
-  if (at < text.size() && text[at] == '&') at = std::min(text.find_first_of("\"'|>", at), text.size());
-  if (at >= text.size() || (text[at] != '"' && text[at] != '\'')) return true;  // a block
+// The offset behind the quoted text that begins at `at`; nothing when the file ends before it does.
+std::optional<size_t> end_of_quote(std::string_view text, size_t at) {
   char quote = text[at];
   for (++at; at < text.size(); ++at) {
     if (quote == '"' && text[at] == '\\') {
       ++at;
     } else if (text[at] == quote) {
-      if (quote == '"' || at + 1 >= text.size() || text[at + 1] != '\'') return true;
+      bool doubled = quote == '\'' && at + 1 < text.size() && text[at + 1] == '\'';
+      if (!doubled) return at + 1;
       ++at;
     }
   }
-  return false;
+  return std::nullopt;
+}
+
+// Where a quote begins that the file does not close. Looks at what can begin a quoted text only, so that the
+// apostrophe of "don't" is none.
+std::optional<size_t> find_open_quote(std::string_view text) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    bool quote = text[at] == '"' || text[at] == '\'';
+    bool begins = at == 0 || std::string_view(" \t\n[{,:").find(text[at - 1]) != std::string_view::npos;
+    if (!quote || !begins) continue;
+    auto end = end_of_quote(text, at);
+    if (!end) return at;
+    at = *end - 1;
+  }
+  return std::nullopt;
+}
+
+// Whether the quoted scalar at `at` has its closing quote: in some places the library takes the end of the
+// file for it.
+bool quote_is_closed(std::string_view text, size_t at) {
+  if (at < text.size() && text[at] == '&') at = std::min(text.find_first_of("\"'|>", at), text.size());
+  bool block = at >= text.size() || (text[at] != '"' && text[at] != '\'');
+  return block || end_of_quote(text, at).has_value();
+}
+
+Diagnostic translate(const Source& source, const Builder& builder, const YAML::Exception& exception) {
+  Span at = exception.mark.is_null() ? Span{} : span_of(exception.mark);
+  std::string_view line = source.line(at.line);
+  size_t indent = std::min(line.find_first_not_of(" \t"), line.size());
+  if (size_t tab = line.substr(0, indent).find('\t'); tab != std::string_view::npos)
+    return source.error({at.line, static_cast<int>(tab) + 1}, "a tab cannot indent YAML", "use spaces");
+  // The library's marks: of an open bracket where it gave up looking, of a lone '*' the place behind it.
+  bool open_bracket =
+      exception.msg == YAML::ErrorMsg::END_OF_MAP_FLOW || exception.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW;
+  if (open_bracket) at = builder.innermost();
+  if (exception.msg == YAML::ErrorMsg::ALIAS_NOT_FOUND && at.column > 1) --at.column;
+  if (exception.msg == YAML::ErrorMsg::EOF_IN_SCALAR) {
+    if (auto quote = find_open_quote(source.text())) at = source.span_of(*quote);
+  }
+  for (const Translation& translation : kTranslations) {
+    if (exception.msg == translation.library) return source.error(at, translation.message, translation.hint);
+  }
+  return source.error(at, exception.msg);
 }
 
 // Checks that need no parser: size, encoding, characters YAML does not allow.
@@ -303,6 +335,7 @@ std::optional<Node> parse_document(const Source& source, std::vector<Diagnostic>
     return std::nullopt;
   }
   Builder builder(source, errors);
+  std::optional<Diagnostic> syntax;
   try {
     std::istringstream stream{std::string(source.text())};
     YAML::Parser parser(stream);
@@ -312,12 +345,12 @@ std::optional<Node> parse_document(const Source& source, std::vector<Diagnostic>
     errors.push_back(std::move(refused.why));
     return std::nullopt;
   } catch (const YAML::Exception& exception) {
-    errors.push_back(translate(source, exception));
-    return std::nullopt;
+    syntax = translate(source, builder, exception);
   }
-  if (auto quote = builder.last_quoted();
-      quote && !quote_is_closed(source.text(), source.offset_of(*quote))) {
-    errors.push_back(source.error(*quote, "a quote that is never closed"));
+  if (auto quote = builder.last_quoted(); quote && !quote_is_closed(source.text(), source.offset_of(*quote)))
+    syntax = source.error(*quote, kOpenQuote);
+  if (syntax) {
+    errors.push_back(*std::move(syntax));
     return std::nullopt;
   }
   std::optional<Node> root = builder.take_root();

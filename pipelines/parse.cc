@@ -13,6 +13,8 @@ namespace pawl::pipeline {
 namespace {
 
 constexpr int64_t kVersion = 1;
+constexpr const char* kNoGate =
+    "no gate.metrics: only rules and exit codes decide, no model is compared with another";
 
 // What the sections hold, before the references between them are checked.
 struct Sections {
@@ -102,10 +104,6 @@ std::optional<Sections> read_file(const Source& source, std::vector<Diagnostic>&
   }
   Sections sections = read_sections(reader, *root);
   check_references(reader, sections);
-  if (sections.gate.policy.metrics.empty()) {
-    reader.warning({},
-                   "no gate.metrics: only rules and exit codes decide, no model is compared with another");
-  }
   return sections;
 }
 
@@ -118,9 +116,12 @@ ParseResult parse_pipeline(std::string_view text, std::string file) {
   auto place = [](const Diagnostic& d) { return std::pair(d.line == 0 ? INT_MAX : d.line, d.column); };
   std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(),
                    [&](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
-  bool failed = std::any_of(result.diagnostics.begin(), result.diagnostics.end(),
-                            [](const Diagnostic& d) { return d.level == Diagnostic::Level::error; });
-  if (sections && !failed) result.pipeline = assemble(*std::move(sections));
+  bool failed =
+      !sections || std::any_of(result.diagnostics.begin(), result.diagnostics.end(),
+                               [](const Diagnostic& d) { return d.level == Diagnostic::Level::error; });
+  if (failed) return result;
+  result.pipeline = assemble(*std::move(sections));
+  if (result.pipeline->gate.metrics.empty()) result.diagnostics.push_back(source.warning({}, kNoGate));
   return result;
 }
 

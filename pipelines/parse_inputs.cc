@@ -71,7 +71,9 @@ void check_env_name(Reader& reader, const Entry& entry) {
                  "letters, digits and '_', no digit first");
   } else if (const ReservedEnv* reserved = find_reserved(entry.key)) {
     reader.error(entry.key_span, fmt::format("'{}' cannot be set here: {}", entry.key, reserved->why),
-                 reserved->why == kContract ? "" : "a stage that needs it can export it in 'setup'");
+                 reserved->why == kLoader || reserved->why == kShell
+                     ? "a stage that needs it can export it in 'setup'"
+                     : "");
   }
 }
 

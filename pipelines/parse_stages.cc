@@ -85,14 +85,17 @@ void check_program(Reader& reader, const Entry& entry, const Stage& stage, const
     return std::any_of(entry.value.entries.begin(), entry.value.entries.end(),
                        [key](const Entry& field) { return field.key == key; });
   };
-  if (has("run") && has("uses")) {
-    reader.error(uses->span, fmt::format("stage '{}' has both 'run' and 'uses'", stage.name));
-  } else if (!has("run") && !has("uses")) {
+  if (!has("run") && !has("uses")) {
     reader.error(entry.key_span, fmt::format("stage '{}' needs 'run'", stage.name),
                  "the command of the stage");
   }
+  if (!uses) return;
+  if (has("run")) {
+    reader.error(uses->span, fmt::format("stage '{}' has both 'run' and 'uses'", stage.name));
+    return;
+  }
   std::vector<std::string> programs = stage_programs();
-  if (stage.uses.empty() || std::find(programs.begin(), programs.end(), stage.uses) != programs.end()) return;
+  if (std::find(programs.begin(), programs.end(), stage.uses) != programs.end()) return;
   if (programs.empty()) {
     reader.error(uses->span, fmt::format("unknown stage program '{}'", stage.uses),
                  "this Pawl has no built-in stage programs; use 'run'");

@@ -41,6 +41,15 @@ bool is_integer(std::string_view text) {
   return is_number(text) && text.find_first_of(".eE") == std::string_view::npos;
 }
 
+// What is wrong with a text that a person would read as a number.
+std::string number_hint(const Node& node) {
+  if (node.kind != Node::Kind::scalar) return "";
+  if (node.quoted && is_number(node.text)) return "remove the quotes";
+  size_t digits = node.text.find_first_not_of("-0");
+  bool zeros = digits != std::string::npos && digits > 0 && is_number(node.text.substr(digits));
+  return zeros ? "no leading zeros: some tools would read it as octal" : "";
+}
+
 std::string alternatives(const std::vector<std::string>& words) {
   std::vector<std::string> head(words.begin(), words.end() - 1);
   return head.empty() ? words.back() : join(head, ", ") + " or " + words.back();
@@ -119,8 +128,12 @@ void Reader::fields(const Node& map, std::string_view what, const std::vector<Fi
 }
 
 std::optional<std::string> Reader::text(const Node& node, std::string_view name) {
-  if (node.kind != Node::Kind::scalar || node.text.empty()) {
+  if (node.kind != Node::Kind::scalar) {
     wrong_type(node, name, "a text");
+    return std::nullopt;
+  }
+  if (node.text.empty()) {
+    error(node.span, fmt::format("'{}' must not be empty", name));
     return std::nullopt;
   }
   return node.text;
@@ -128,8 +141,7 @@ std::optional<std::string> Reader::text(const Node& node, std::string_view name)
 
 std::optional<int64_t> Reader::integer(const Node& node, std::string_view name, int64_t min, int64_t max) {
   if (node.kind != Node::Kind::scalar || node.quoted || !is_integer(node.text)) {
-    bool quoted = node.kind == Node::Kind::scalar && node.quoted && is_integer(node.text);
-    wrong_type(node, name, "a whole number", quoted ? "remove the quotes" : "");
+    wrong_type(node, name, "a whole number", number_hint(node));
     return std::nullopt;
   }
   auto value = parse_int(node.text);
@@ -142,8 +154,7 @@ std::optional<int64_t> Reader::integer(const Node& node, std::string_view name, 
 
 std::optional<double> Reader::number(const Node& node, std::string_view name) {
   if (node.kind != Node::Kind::scalar || node.quoted || !is_number(node.text)) {
-    bool quoted = node.kind == Node::Kind::scalar && node.quoted && is_number(node.text);
-    wrong_type(node, name, "a number", quoted ? "remove the quotes" : "");
+    wrong_type(node, name, "a number", number_hint(node));
     return std::nullopt;
   }
   auto value = parse_double(node.text);
