@@ -1,0 +1,239 @@
+#include "engine/gate/metric_judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/base/text.h"
+#include "engine/gate/wording.h"
+
+namespace pawl::gate {
+namespace {
+
+constexpr double kRounding = 1e-9;
+constexpr double kPower = 0.8;
+
+const EvaluationVector* find_vector(const Evidence& evidence, const std::string& file) {
+  const auto it = evidence.vectors.find(file);
+  return it == evidence.vectors.end() ? nullptr : &it->second;
+}
+
+// Judges one metric; the reasons go to `out` in the order of the checks.
+class MetricJudge {
+ public:
+  MetricJudge(const Policy& policy, const MetricRule& rule, const Inputs& inputs, std::vector<Reason>& out)
+      : policy_(policy), rule_(rule), inputs_(inputs), out_(out) {}
+
+  void run() {
+    const Metric* metric = find_metric(inputs_.evidence.metrics, rule_.metric);
+    if (!usable(metric)) return;
+    value_ = metric->value;
+    const std::size_t before = out_.size();
+    if (rule_.floor) check_bound(Check::floor, *rule_.floor, value_ >= *rule_.floor);
+    if (rule_.ceiling) check_bound(Check::ceiling, *rule_.ceiling, value_ <= *rule_.ceiling);
+    if (rule_.max_drop || rule_.paired) compare_with_baseline(*metric);
+    if (out_.size() == before) {
+      add(Check::metric, Status::pass,
+          fmt::format("{} is {}, nothing is asked of it", rule_.metric, format_number(value_)));
+    }
+  }
+
+ private:
+  Reason& add(Check check, Status status, std::string sentence) {
+    Reason reason{.check = check,
+                  .status = status,
+                  .subject = rule_.metric,
+                  .value = {},
+                  .baseline = baseline_value_,
+                  .limit = {},
+                  .counts = {},
+                  .interval = {},
+                  .level = {},
+                  .p_value = {},
+                  .sentence = std::move(sentence)};
+    if (!std::isnan(value_)) reason.value = value_;
+    return out_.emplace_back(std::move(reason));
+  }
+
+  bool usable(const Metric* metric) {
+    if (metric == nullptr) {
+      std::vector<std::string> names;
+      for (const Metric& other : inputs_.evidence.metrics) names.push_back(other.name);
+      const std::string meant = did_you_mean(rule_.metric, names);
+      add(Check::metric, Status::error,
+          fmt::format("{} is missing from {}{}", rule_.metric, kMetricsFile,
+                      meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
+      return false;
+    }
+    if (!std::isfinite(metric->value)) {
+      add(Check::metric, Status::error, fmt::format("{} is {}", rule_.metric, format_number(metric->value)));
+      return false;
+    }
+    if (metric->direction && *metric->direction != rule_.direction) {
+      add(Check::metric, Status::error,
+          fmt::format("{} is better when {} by {}, when {} by the gate", rule_.metric,
+                      name_of(*metric->direction), kMetricsFile, name_of(rule_.direction)));
+      return false;
+    }
+    return true;
+  }
+
+  static std::string_view name_of(Direction direction) {
+    return direction == Direction::higher ? "higher" : "lower";
+  }
+
+  void check_bound(Check check, double limit, bool holds) {
+    const auto [value, bound] = format_numbers(value_, limit);
+    const std::string_view relation =
+        check == Check::floor ? (holds ? "not below" : "below") : (holds ? "not above" : "above");
+    add(check, holds ? Status::pass : Status::fail,
+        fmt::format("{} {} is {} the {} {}", rule_.metric, value, relation, to_string(check), bound))
+        .limit = limit;
+  }
+
+  void compare_with_baseline(const Metric& metric) {
+    if (!inputs_.baseline) return without_baseline();
+    const Evidence& old = inputs_.baseline->evidence;
+    const Metric* before = find_metric(old.metrics, rule_.metric);
+    if (before != nullptr && std::isfinite(before->value)) baseline_value_ = before->value;
+    const std::string problem = incomparable(metric, before);
+    if (!problem.empty()) {
+      add(Check::baseline, Status::no_baseline,
+          fmt::format("{} cannot be compared: {}", rule_.metric, problem));
+      return;
+    }
+    if (rule_.max_drop) check_max_drop();
+    if (rule_.paired) check_paired();
+  }
+
+  void without_baseline() {
+    if (policy_.bootstrap && !inputs_.target_was_ever_green) {
+      add(Check::baseline, Status::bootstrap,
+          fmt::format("{} is {}: nothing to compare with yet, {} never had a green run", rule_.metric,
+                      format_number(value_), inputs_.target_branch));
+      return;
+    }
+    const std::string_view advice =
+        inputs_.target_was_ever_green
+            ? "pin one with `pawl baseline pin`"
+            : "`bootstrap: true` in the gate makes the first green run the baseline";
+    add(Check::baseline, Status::no_baseline,
+        fmt::format("{} cannot be compared: {} has no baseline; {}", rule_.metric, inputs_.target_branch,
+                    advice));
+  }
+
+  // Why the baseline's numbers say nothing about this run's; empty when they do.
+  std::string incomparable(const Metric& metric, const Metric* before) const {
+    const Baseline& baseline = *inputs_.baseline;
+    if (rule_.max_drop && !baseline_value_) {
+      return fmt::format("{} has no {}", describe(baseline.run), rule_.metric);
+    }
+    if (before != nullptr && metric.n && before->n && *metric.n != *before->n) {
+      return fmt::format("test set changed: {} examples, were {} in {}", *metric.n, *before->n,
+                         describe(baseline.run));
+    }
+    const std::string file = rule_.paired ? rule_.paired->predictions : PairedTest().predictions;
+    const EvaluationVector* now = find_vector(inputs_.evidence, file);
+    const EvaluationVector* then = find_vector(baseline.evidence, file);
+    if (now != nullptr && then != nullptr) {
+      const auto counts = compare(*now, *then);
+      if (!counts && counts.error().code() == ErrorCode::conflict) {
+        return fmt::format("{} in {}", counts.error().message(), describe(baseline.run));
+      }
+    }
+    if (rule_.paired && now != nullptr && then == nullptr) {
+      return fmt::format("{} left no {}", describe(baseline.run), file);
+    }
+    return {};
+  }
+
+  void check_max_drop() {
+    const double before = *baseline_value_;
+    const double allowed = *rule_.max_drop * (rule_.max_drop_relative ? std::abs(before) : 1);
+    const double limit = rule_.direction == Direction::higher ? before - allowed : before + allowed;
+    const double drop = rule_.direction == Direction::higher ? before - value_ : value_ - before;
+    // 0.87 - 0.85 is more than 0.02 in binary.
+    const double slack = kRounding * std::max(std::abs(before), std::abs(value_));
+    const bool holds = drop <= allowed + slack;
+    add(Check::max_drop, holds ? Status::pass : Status::fail,
+        fmt::format("{} (limit {}) against {}", describe_change(rule_.metric, before, value_),
+                    format_number(limit), describe(inputs_.baseline->run)))
+        .limit = limit;
+  }
+
+  void check_paired() {
+    const PairedTest& test = *rule_.paired;
+    const EvaluationVector* now = find_vector(inputs_.evidence, test.predictions);
+    if (now == nullptr) {
+      const auto why = inputs_.evidence.unreadable.find(test.predictions);
+      add(Check::paired, Status::error,
+          why == inputs_.evidence.unreadable.end()
+              ? fmt::format("{}: the paired test needs {}, which is missing", rule_.metric, test.predictions)
+              : fmt::format("{}: {}", rule_.metric, why->second));
+      return;
+    }
+    const auto counts = compare(*now, *find_vector(inputs_.baseline->evidence, test.predictions));
+    if (!counts) {
+      add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, counts.error().to_string()));
+      return;
+    }
+    const Interval interval = tango_interval(*counts, test.alpha);
+    const Status status = paired_status(test, *counts, interval);
+    Reason& reason = add(Check::paired, status, paired_sentence(test, *counts, interval, status));
+    reason.limit = -test.margin;
+    reason.counts = *counts;
+    reason.interval = interval;
+    reason.level = 1 - 2 * test.alpha;
+    reason.p_value = mcnemar_mid_p_worse(counts->b, counts->c);
+  }
+
+  static Status paired_status(const PairedTest& test, const PairedCounts& counts, const Interval& interval) {
+    if (counts.b + counts.c == 0) return Status::pass;
+    if (test.mode == PairedTest::Mode::lenient)
+      return interval.high < -test.margin ? Status::fail : Status::pass;
+    return interval.low > -test.margin ? Status::pass : Status::inconclusive;
+  }
+
+  std::string paired_sentence(const PairedTest& test, const PairedCounts& counts, const Interval& interval,
+                              Status status) const {
+    const std::string against = describe(inputs_.baseline->run);
+    const std::string change = baseline_value_ ? describe_change(rule_.metric, *baseline_value_, value_)
+                                               : fmt::format("{} is {}", rule_.metric, format_number(value_));
+    if (counts.b + counts.c == 0)
+      return fmt::format("{} (right on the same examples) against {}", change, against);
+    const std::string difference =
+        describe_difference(counts.difference(), interval, 1 - 2 * test.alpha, test.margin);
+    // The metric may be anything; where it is the share of right answers, saying so would only be longer.
+    const bool same = baseline_value_ && std::abs(value_ - *baseline_value_ - counts.difference()) < 1e-3;
+    std::string sentence =
+        fmt::format("{} ({}{}) against {}", change, same ? "" : "right answers ", difference, against);
+    if (status == Status::inconclusive) sentence += examples_advice(test, counts);
+    return sentence;
+  }
+
+  static std::string examples_advice(const PairedTest& test, const PairedCounts& counts) {
+    const auto n = static_cast<double>(counts.n);
+    const double room = test.margin + counts.difference();
+    if (room <= 0) return "; not shown to be within the margin";
+    const double discordance = static_cast<double>(counts.b + counts.c) / n;
+    return fmt::format("; not shown to be within the margin: about {} examples would be needed, there are {}",
+                       examples_needed(discordance, std::min(room, 1.0), test.alpha, kPower), counts.n);
+  }
+
+  const Policy& policy_;
+  const MetricRule& rule_;
+  const Inputs& inputs_;
+  std::vector<Reason>& out_;
+  double value_ = std::nan("");
+  std::optional<double> baseline_value_;
+};
+
+}  // namespace
+
+void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
+                  std::vector<Reason>& out) {
+  MetricJudge(policy, rule, inputs, out).run();
+}
+
+}  // namespace pawl::gate

@@ -1,0 +1,228 @@
+#include "engine/gate/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/gate/metric_judge.h"
+#include "engine/gate/wording.h"
+
+namespace pawl::gate {
+namespace {
+
+VerdictKind kind_of(Status status) {
+  switch (status) {
+    case Status::pass:
+    case Status::not_judged:
+    case Status::bootstrap:
+      return VerdictKind::pass;
+    case Status::inconclusive:
+      return VerdictKind::inconclusive;
+    case Status::no_baseline:
+      return VerdictKind::no_baseline;
+    case Status::error:
+      return VerdictKind::error;
+    case Status::fail:
+      return VerdictKind::fail;
+  }
+  return VerdictKind::error;
+}
+
+Reason plain_reason(Check check, Status status, std::string subject, std::string sentence) {
+  Reason reason;
+  reason.check = check;
+  reason.status = status;
+  reason.subject = std::move(subject);
+  reason.sentence = std::move(sentence);
+  return reason;
+}
+
+void add_failures(const Inputs& inputs, std::vector<Reason>& out) {
+  for (const Finding& finding : inputs.findings) {
+    out.push_back(plain_reason(Check::finding, Status::fail, finding.rule, describe(finding)));
+  }
+  for (const StageFailure& failure : inputs.stages) {
+    out.push_back(plain_reason(Check::stage, failure.infrastructure ? Status::error : Status::fail,
+                               failure.stage, fmt::format("stage {}: {}", failure.stage, failure.message)));
+  }
+}
+
+void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>& out) {
+  std::string unjudged;
+  if (!inputs.stages.empty()) {
+    unjudged = fmt::format("stage {} did not succeed", inputs.stages.front().stage);
+  } else if (const auto it = inputs.evidence.unreadable.find(std::string(kMetricsFile));
+             it != inputs.evidence.unreadable.end() && !policy.metrics.empty()) {
+    out.push_back(plain_reason(Check::output, Status::error, it->first, it->second));
+    unjudged = fmt::format("{} cannot be read", it->first);
+  }
+  for (const MetricRule& rule : policy.metrics) {
+    if (unjudged.empty()) {
+      judge_metric(policy, rule, inputs, out);
+    } else {
+      out.push_back(plain_reason(Check::metric, Status::not_judged, rule.metric,
+                                 fmt::format("{} was not judged: {}", rule.metric, unjudged)));
+    }
+  }
+}
+
+// Which of several reasons of the same status says most: the cause before the consequence, by how much before
+// that it is so.
+int weight(Check check) {
+  switch (check) {
+    case Check::finding:
+      return 8;
+    case Check::stage:
+      return 7;
+    case Check::output:
+      return 6;
+    case Check::paired:
+      return 5;
+    case Check::max_drop:
+      return 4;
+    case Check::baseline:
+      return 3;
+    case Check::floor:
+    case Check::ceiling:
+      return 2;
+    case Check::metric:
+      return 1;
+  }
+  return 0;
+}
+
+const Reason* telling(const std::vector<Reason>& reasons, std::string_view subject = {}) {
+  const Reason* best = nullptr;
+  for (const Reason& reason : reasons) {
+    if (!subject.empty() && reason.subject != subject) continue;
+    if (best == nullptr ||
+        std::pair(reason.status, weight(reason.check)) > std::pair(best->status, weight(best->check))) {
+      best = &reason;
+    }
+  }
+  return best;
+}
+
+std::string red_headline(const std::vector<Reason>& reasons) {
+  const Reason& worst = *telling(reasons);
+  std::vector<std::string> others;
+  for (const Reason& reason : reasons) {
+    const bool follows = reason.check == Check::stage && worst.check == Check::finding;
+    if (kind_of(reason.status) == VerdictKind::pass || reason.subject == worst.subject || follows) continue;
+    if (std::find(others.begin(), others.end(), reason.subject) == others.end())
+      others.push_back(reason.subject);
+  }
+  if (others.empty()) return worst.sentence;
+  return fmt::format("{}; and {}", worst.sentence, join(others, ", "));
+}
+
+std::string green_headline(const Policy& policy, const Verdict& verdict) {
+  if (policy.metrics.empty()) return "every stage succeeded and no rule fired; no metric is gated";
+  // With what it was compared is said once.
+  const std::string tail = verdict.baseline ? " against " + describe(*verdict.baseline) : "";
+  std::vector<std::string> parts;
+  bool compared = false;
+  for (const MetricRule& rule : policy.metrics) {
+    const Reason* reason = telling(verdict.reasons, rule.metric);
+    PAWL_CHECK(reason != nullptr);
+    std::string_view sentence = reason->sentence;
+    if (!tail.empty() && sentence.ends_with(tail)) {
+      sentence.remove_suffix(tail.size());
+      compared = true;
+    }
+    parts.emplace_back(sentence);
+  }
+  return join(parts, "; ") + (compared ? tail : "");
+}
+
+}  // namespace
+
+std::string_view to_string(VerdictKind kind) {
+  switch (kind) {
+    case VerdictKind::pass:
+      return "PASS";
+    case VerdictKind::inconclusive:
+      return "INCONCLUSIVE";
+    case VerdictKind::no_baseline:
+      return "NO_BASELINE";
+    case VerdictKind::error:
+      return "ERROR";
+    case VerdictKind::fail:
+      return "FAIL";
+  }
+  return "ERROR";
+}
+
+int exit_code(VerdictKind kind) {
+  switch (kind) {
+    case VerdictKind::pass:
+      return 0;
+    case VerdictKind::fail:
+      return 1;
+    case VerdictKind::error:
+      return 3;
+    case VerdictKind::inconclusive:
+    case VerdictKind::no_baseline:
+      return 4;
+  }
+  return 3;
+}
+
+std::string_view to_string(Check check) {
+  switch (check) {
+    case Check::finding:
+      return "finding";
+    case Check::stage:
+      return "stage";
+    case Check::output:
+      return "output";
+    case Check::metric:
+      return "metric";
+    case Check::baseline:
+      return "baseline";
+    case Check::floor:
+      return "floor";
+    case Check::ceiling:
+      return "ceiling";
+    case Check::max_drop:
+      return "max_drop";
+    case Check::paired:
+      return "paired";
+  }
+  return "metric";
+}
+
+std::string_view to_string(Status status) {
+  switch (status) {
+    case Status::pass:
+      return "pass";
+    case Status::not_judged:
+      return "not_judged";
+    case Status::bootstrap:
+      return "bootstrap";
+    case Status::inconclusive:
+      return "inconclusive";
+    case Status::no_baseline:
+      return "no_baseline";
+    case Status::error:
+      return "error";
+    case Status::fail:
+      return "fail";
+  }
+  return "error";
+}
+
+Verdict judge(const Policy& policy, const Inputs& inputs) {
+  Verdict verdict;
+  add_failures(inputs, verdict.reasons);
+  add_metrics(policy, inputs, verdict.reasons);
+  if (inputs.baseline) verdict.baseline = inputs.baseline->run;
+  verdict.kind = VerdictKind::pass;
+  for (const Reason& reason : verdict.reasons) verdict.kind = std::max(verdict.kind, kind_of(reason.status));
+  verdict.headline =
+      verdict.kind == VerdictKind::pass ? green_headline(policy, verdict) : red_headline(verdict.reasons);
+  return verdict;
+}
+
+}  // namespace pawl::gate

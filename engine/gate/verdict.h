@@ -1,0 +1,128 @@
+// The verdict on a run: values in, values out, the same for `pawl run` and `pawl serve`.
+//
+// Everything is judged closed: what is missing, unreadable, not a number or not comparable is red, each with
+// its own reason. Red is red, but the kind says whose turn it is, so of several reasons the worst gives the
+// kind:
+//
+//   FAIL         a rule fired, a stage failed, or the model is worse than allowed. Certain by itself: nothing
+//                that another reason leaves open could make the run green.
+//   ERROR        something the judgement needs is missing or broken.
+//   NO_BASELINE  there is nothing to compare with, or it is another test set.
+//   INCONCLUSIVE everything was compared; a strict test could not show that the model is not worse.
+//   PASS
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/gate/evaluation.h"
+#include "engine/gate/metrics.h"
+#include "engine/gate/paired.h"
+#include "engine/gate/policy.h"
+
+namespace pawl::gate {
+
+enum class VerdictKind { pass, inconclusive, no_baseline, error, fail };  // from good to bad
+
+std::string_view to_string(VerdictKind kind);  // "PASS", "NO_BASELINE", ...
+int exit_code(VerdictKind kind);               // 0 PASS, 1 FAIL, 3 ERROR, 4 NO_BASELINE and INCONCLUSIVE
+
+// What a model left behind. A file is named as in the stage's outputs ("predictions.csv").
+struct Evidence {
+  std::vector<Metric> metrics;
+  std::map<std::string, EvaluationVector> vectors;
+  std::map<std::string, std::string> unreadable;  // file -> what is wrong with it, with the place
+
+  bool operator==(const Evidence&) const = default;
+};
+
+// A finding of severity fail, or a required rule that could not be evaluated (then without a place).
+struct Finding {
+  std::string rule;
+  std::optional<std::int64_t> step;
+  std::optional<std::int64_t> rank;
+  std::string tensor;
+  std::string message;
+};
+
+struct StageFailure {
+  std::string stage;
+  std::string message;          // "exit code 1", "timed out after 10m"
+  bool infrastructure = false;  // not the user's program but what runs it
+};
+
+// The run that was compared with.
+struct BaselineRun {
+  std::string id;
+  std::int64_t number = 0;  // 0: it has none, people are told the id
+  std::string commit;
+  std::string branch;
+  std::int64_t finished_unix_ms = 0;
+
+  bool operator==(const BaselineRun&) const = default;
+};
+
+struct Baseline {
+  BaselineRun run;
+  Evidence evidence;
+};
+
+struct Inputs {
+  Evidence evidence;                 // of the stage that is judged
+  std::vector<Finding> findings;     // in the order in which they fired
+  std::vector<StageFailure> stages;  // those that did not succeed, in the order of the pipeline
+  std::optional<Baseline> baseline;  // the last green run of the target branch
+  std::string target_branch;
+  bool target_was_ever_green = true;  // false allows policy.bootstrap
+};
+
+enum class Check { finding, stage, output, metric, baseline, floor, ceiling, max_drop, paired };
+// not_judged and bootstrap do not make a verdict worse than PASS.
+enum class Status { pass, not_judged, bootstrap, inconclusive, no_baseline, error, fail };
+
+std::string_view to_string(Check check);
+std::string_view to_string(Status status);
+
+// One check and what came of it. Numbers are there as far as the check has them.
+struct Reason {
+  Check check = Check::metric;
+  Status status = Status::pass;
+  std::string subject;             // the metric; the rule of a finding; the stage; the file
+  std::optional<double> value;     // of the candidate
+  std::optional<double> baseline;  // of the baseline
+  std::optional<double> limit;     // the worst value that is still green; of a paired test: -margin
+  std::optional<PairedCounts> counts;
+  std::optional<Interval> interval;  // of the difference of the fractions of right answers, at `level`
+  std::optional<double> level;
+  std::optional<double>
+      p_value;           // McNemar mid-p, one-sided: small when the candidate is worse than the baseline
+  std::string sentence;  // for a reviewer
+};
+
+struct Verdict {
+  VerdictKind kind = VerdictKind::error;
+  std::string headline;         // the one sentence to read
+  std::vector<Reason> reasons;  // findings, stages, then metrics in the order of the policy; passes too
+  std::optional<BaselineRun> baseline;
+};
+
+// Never fails: whatever is wrong with the inputs is a reason.
+//
+// A metric is judged only if every stage succeeded. With a baseline:
+//   floor, ceiling: value < floor or > ceiling is FAIL.
+//   max_drop: FAIL when the value is worse than the baseline's by more, up to rounding (1e-9 of the larger
+//   one). paired: D = share of right answers, candidate minus baseline, with Tango's interval of level 1 -
+//   2*alpha.
+//     lenient: FAIL when the interval lies below -margin. strict: PASS when it lies above, else INCONCLUSIVE.
+//     Models that are right on exactly the same examples pass.
+// max_drop and paired need a comparable baseline: the same metric, over as many examples, on the same test
+// set (as far as both runs left predictions). Without one NO_BASELINE, except that policy.bootstrap lets a
+// run pass while the target branch was never green and there is no baseline at all; floors, ceilings, rules
+// and stages hold then too. A policy without metrics judges rules and stages only.
+Verdict judge(const Policy& policy, const Inputs& inputs);
+
+}  // namespace pawl::gate

@@ -1,0 +1,73 @@
+#include "engine/gate/wording.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace pawl::gate {
+namespace {
+
+// Room for "-0" would mislead: a number that rounds to nothing is nothing.
+std::string without_trailing_zeros(std::string text) {
+  if (text.find('.') != std::string::npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return text == "-0" ? "0" : text;
+}
+
+std::string points(double fraction, int decimals) {
+  const double value = 100 * fraction;
+  // Avoids "-0.0".
+  const double half = 0.5 * std::pow(10.0, -decimals);
+  return fmt::format("{:+.{}f}", std::abs(value) < half ? 0.0 : value, decimals);
+}
+
+}  // namespace
+
+std::string format_number(double value, int significant) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  if (value == 0) return "0";
+  const double size = std::abs(value);
+  if (size >= 1e9 || size < 1e-5) return fmt::format("{:.{}g}", value, significant);
+  const int before_point = static_cast<int>(std::floor(std::log10(size))) + 1;
+  return without_trailing_zeros(fmt::format("{:.{}f}", value, std::max(0, significant - before_point)));
+}
+
+std::pair<std::string, std::string> format_numbers(double a, double b) {
+  for (int significant = 4;; ++significant) {
+    std::pair texts{format_number(a, significant), format_number(b, significant)};
+    if (texts.first != texts.second || a == b || significant == 17) return texts;
+  }
+}
+
+std::string describe_change(std::string_view metric, double from, double to) {
+  const auto [before, after] = format_numbers(from, to);
+  if (from == to) return fmt::format("{} stayed at {}", metric, after);
+  return fmt::format("{} {} from {} to {}", metric, to < from ? "fell" : "rose", before, after);
+}
+
+std::string describe(const BaselineRun& run) {
+  // The first ten characters of a ULID are its millisecond.
+  const std::string name = run.number > 0 ? fmt::format("{}", run.number) : run.id.substr(0, 10);
+  return fmt::format("run {} of commit {} ({})", name, run.commit.substr(0, 7), run.branch);
+}
+
+std::string describe(const Finding& finding) {
+  std::string text = finding.rule;
+  if (finding.step) text += fmt::format(" at step {}", *finding.step);
+  if (finding.rank) text += fmt::format("{} rank {}", finding.step ? "," : " on", *finding.rank);
+  if (!finding.tensor.empty()) text += fmt::format(", tensor {}", finding.tensor);
+  return finding.message.empty() ? text : fmt::format("{}: {}", text, finding.message);
+}
+
+std::string describe_difference(double difference, const Interval& interval, double level, double margin) {
+  const int decimals = std::abs(difference) >= 0.01 ? 1 : 2;
+  return fmt::format("{} points, {} % CI {} to {}, margin {}", points(difference, decimals),
+                     format_number(100 * level), points(interval.low, decimals),
+                     points(interval.high, decimals), format_number(100 * margin));
+}
+
+}  // namespace pawl::gate

@@ -1,0 +1,29 @@
+// Numbers and places as a reviewer reads them.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "engine/gate/verdict.h"
+
+namespace pawl::gate {
+
+// Four significant digits, without trailing zeros: "0.874", "87.43", "12346", "NaN".
+std::string format_number(double value, int significant = 4);
+
+// Two different numbers with as many digits as it takes to tell them apart.
+std::pair<std::string, std::string> format_numbers(double a, double b);
+
+// "accuracy fell from 0.874 to 0.812", "accuracy stayed at 0.874".
+std::string describe_change(std::string_view metric, double from, double to);
+
+// "run 12 of commit 3f2a91c (main)".
+std::string describe(const BaselineRun& run);
+
+// "exploding_tensor at step 340, rank 1, tensor fc1.weight: the gradient ...".
+std::string describe(const Finding& finding);
+
+// "-6.2 points, 90 % CI -7.1 to -5.4, margin 2": differences of fractions as percentage points.
+std::string describe_difference(double difference, const Interval& interval, double level, double margin);
+
+}  // namespace pawl::gate

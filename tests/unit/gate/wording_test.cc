@@ -1,0 +1,62 @@
+#include "engine/gate/wording.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace pawl::gate {
+namespace {
+
+TEST(Wording, Numbers) {
+  EXPECT_EQ(format_number(.874), "0.874");
+  EXPECT_EQ(format_number(.81234), "0.8123");
+  EXPECT_EQ(format_number(87.43), "87.43");
+  EXPECT_EQ(format_number(12345.6), "12346");
+  EXPECT_EQ(format_number(100), "100");
+  EXPECT_EQ(format_number(1), "1");
+  EXPECT_EQ(format_number(0), "0");
+  EXPECT_EQ(format_number(-0.5), "-0.5");
+  EXPECT_EQ(format_number(.00012), "0.00012");
+  EXPECT_EQ(format_number(1.5e-7), "1.5e-07");
+  EXPECT_EQ(format_number(3.25e12), "3.25e+12");
+  EXPECT_EQ(format_number(.99999), "1");
+  EXPECT_EQ(format_number(std::nan("")), "NaN");
+  EXPECT_EQ(format_number(-INFINITY), "-Infinity");
+}
+
+TEST(Wording, TwoNumbersThatDifferLookDifferent) {
+  EXPECT_EQ(format_numbers(.99999, 1), (std::pair<std::string, std::string>("0.99999", "1")));
+  EXPECT_EQ(format_numbers(.5, .5), (std::pair<std::string, std::string>("0.5", "0.5")));
+  const auto close = format_numbers(.1, std::nextafter(.1, 1));
+  EXPECT_NE(close.first, close.second);
+}
+
+TEST(Wording, Changes) {
+  EXPECT_EQ(describe_change("loss", .3, .36), "loss rose from 0.3 to 0.36");
+  EXPECT_EQ(describe_change("loss", .3, .3), "loss stayed at 0.3");
+}
+
+TEST(Wording, Differences) {
+  EXPECT_EQ(describe_difference(-.062, {-.071, -.054}, .9, .02),
+            "-6.2 points, 90 % CI -7.1 to -5.4, margin 2");
+  EXPECT_EQ(describe_difference(-.002, {-.00447, .00044}, .9, .005),
+            "-0.20 points, 90 % CI -0.45 to +0.04, margin 0.5");
+  EXPECT_EQ(describe_difference(0, {-.001, .001}, .95, .01),
+            "+0.00 points, 95 % CI -0.10 to +0.10, margin 1");
+}
+
+TEST(Wording, Runs) {
+  EXPECT_EQ(describe(BaselineRun{"01KEX4Q2ZBAAAAAAAAAAAAAAAA", 0, "3f2a91c0ffee", "main", 0}),
+            "run 01KEX4Q2ZB of commit 3f2a91c (main)");
+  EXPECT_EQ(describe(BaselineRun{"x", 7, "abc", "main", 0}), "run 7 of commit abc (main)");
+}
+
+TEST(Wording, Findings) {
+  EXPECT_EQ(describe(Finding{"hang", {}, 1, "", "silent for 60 s"}), "hang on rank 1: silent for 60 s");
+  EXPECT_EQ(describe(Finding{"loss_divergence", 40, {}, "loss", ""}),
+            "loss_divergence at step 40, tensor loss");
+  EXPECT_EQ(describe(Finding{"hang", {}, {}, "", "could not be evaluated"}), "hang: could not be evaluated");
+}
+
+}  // namespace
+}  // namespace pawl::gate
