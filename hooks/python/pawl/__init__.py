@@ -4,6 +4,7 @@
 
     images = load(pawl.data("fashion-mnist"))             # PAWL_DATA_FASHION_MNIST
     torch.save(state, pawl.checkpoint_dir() / "last.pt")  # survives a retry of the stage
+    pawl.resume(1200)                                     # steps that the loaded checkpoint has seen already
     pawl.log_scalar("val_accuracy", 0.87)                 # into the trace, at the step in progress
     pawl.metrics({"accuracy": 0.87})                      # metrics.json, for the gate
     pawl.predictions(ids, labels, predicted)              # predictions.csv, for paired tests
@@ -19,7 +20,7 @@ import re
 
 from ._output import Output, output_dir
 
-__all__ = ["Output", "checkpoint_dir", "data", "log_scalar", "metrics", "output_dir", "predictions"]
+__all__ = ["Output", "checkpoint_dir", "data", "log_scalar", "metrics", "output_dir", "predictions", "resume"]
 
 _active = None  # the Recorder of this process, set when torch has been imported in a stage that captures
 
@@ -43,6 +44,14 @@ def log_scalar(name, value):
         raise TypeError("scalar %r must be a number or a tensor of one element, not %s" % (name, type(value).__name__))
     if _active is not None:
         _active.log_scalar(name, float(value) if is_number else value)
+
+
+def resume(step):
+    """Counts the steps of this process from `step` instead of 0. To be called before the first optimiser step."""
+    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        raise ValueError("a number of optimiser steps is needed, not %r" % (step,))
+    if _active is not None:
+        _active.resume(step)
 
 
 def checkpoint_dir():

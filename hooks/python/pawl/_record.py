@@ -15,7 +15,7 @@ class Record:
     def __init__(self, every):
         self.step = 0
         self._every = every
-        self._capture = None  # before that, values gather for step 0
+        self._capture = None  # before that, values gather for the first step
         self._values = {}  # (kind, name) -> Mean, of the step in progress
         self._held = None  # the same of the step before, which has not ended in the record
 
@@ -24,7 +24,7 @@ class Record:
 
     def open(self, capture):
         self._capture = capture
-        capture.begin(0)
+        capture.begin(self.step)
 
     def captures(self):
         """Whether the step in progress captures tensors."""

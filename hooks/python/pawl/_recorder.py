@@ -157,6 +157,11 @@ class Recorder:
     def log_scalar(self, name, value):
         self._put_scalar(name, value)
 
+    @_guarded("resume()")
+    def resume(self, step):
+        if not self._record.is_open():
+            self._record.step = step
+
     @_guarded("end of the process")
     def close(self):
         self.off = True
@@ -283,13 +288,13 @@ class Recorder:
             self._finish_step()
 
     def _finish_step(self):
-        activations = self._request.wants("activations")
-        if self._record.captures() and activations:
-            self._hooks.disarm()
-            for name, (stats, code, shape) in self._hooks.take().items():
+        self._hooks.disarm()
+        outputs = self._hooks.take()
+        if self._record.captures():
+            for name, (stats, code, shape) in outputs.items():
                 self._record.stats(name, _library.ACTIVATION, code, shape, stats)
         self._record.end_step()
-        if self._record.captures() and activations:
+        if self._record.captures() and self._request.wants("activations"):
             self._hooks.arm(self._namer.roots, self._request)
 
     def _put_scalar(self, name, value):
