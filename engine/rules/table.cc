@@ -27,6 +27,7 @@ constexpr std::array kNonFinite{ParamDef{
 constexpr std::array kExploding{
     ParamDef{"abs_max", 1e6, 1, kHuge, "largest magnitude an element may have"},
     ParamDef{"growth", 100, 2, kHuge, "largest ratio of a tensor's norm to its usual norm"},
+    ParamDef{"patience", 2, 1, kMany, "captures in a row that must exceed it: one odd batch is no explosion"},
     ParamDef{"window", 100, 10, 1000,
              "captures of a tensor that its usual norm (their median) is taken from"}};
 
@@ -68,7 +69,7 @@ constexpr std::array kHang{
 constexpr std::array kPlateau{
     ParamDef{"gain", 0.01, 0, 1, "relative improvement of the best smoothed loss that counts"},
     ParamDef{"steps", 500, 1, kMany, "steps without such an improvement"},
-    ParamDef{"start_share", 0.5, 0, kHuge,
+    ParamDef{"start_share", 0.9, 0, kHuge,
              "only while the smoothed loss is above this share of its first ten values"},
     ParamDef{"ema", 0.98, 0, 0.9999, kEmaDoc}};
 
@@ -80,19 +81,16 @@ constexpr std::array kRules{
     RuleDef{
         "non_finite", "NaN or infinity in a loss, gradient, parameter or update",
         "one element of a captured tensor, or a loss, is NaN or infinite", kNothing,
-        "losses are checked every step; gradients, weights, biases and updates in the steps that capture "
-        "them",
-        kNonFinite, Action::stop,
+        "losses in every step; gradients, weights, biases and updates in those that capture them", kNonFinite,
+        Action::stop,
         "Look at the step before: a learning rate that is too high, a division by zero, log(0), sqrt of a "
         "negative number or an fp16 overflow are the usual causes."},
-    RuleDef{
-        "exploding_tensor", "a gradient or parameter becomes huge",
-        "the largest magnitude exceeds `abs_max`, or the L2 norm exceeds `growth` times the median of the "
-        "tensor's last `window` captures (and of its first ten, so that a run that has converged to tiny "
-        "gradients may meet an odd batch); needs ten captures for the second part",
-        kNothing, "gradients, weights and biases", kExploding, Action::stop,
-        "Lower the learning rate, add warm-up or clip gradients; check the scale of the inputs and the "
-        "initialisation."},
+    RuleDef{"exploding_tensor", "a gradient or parameter becomes huge",
+            "the largest magnitude exceeds `abs_max`, or the L2 norm exceeds `growth` times the median of "
+            "the tensor's last `window` captures, and of its first ten, in `patience` captures in a row",
+            kNothing, "gradients, weights and biases", kExploding, Action::stop,
+            "Lower the learning rate, add warm-up or clip gradients; check the scale of the inputs and the "
+            "initialisation."},
     RuleDef{
         "vanishing_gradient", "a layer gets practically no gradient",
         "for `steps` steps in a row the gradient of one weight matrix is below `rel` of the strongest, or no "
@@ -136,10 +134,9 @@ constexpr std::array kRules{
         "Look at the stacks of the ranks it names: usually a collective that not every rank has called, a "
         "deadlocked data loader or a dead peer. Raise `min_seconds` when evaluation between epochs is "
         "longer."},
-    RuleDef{"loss_plateau", "the loss has stopped falling while it is still high",
-            "no improvement of the best smoothed loss by `gain` in `steps` steps, while it is above "
-            "`start_share` "
-            "of where it began",
+    RuleDef{"loss_plateau", "the loss does not fall although it is about as high as in the beginning",
+            "there is no improvement of the best smoothed loss by `gain` in `steps` steps, while it is above "
+            "`start_share` of where it began; not judged in an attempt that was resumed from a checkpoint",
             kLosses, "", kPlateau, Action::warn, "Try another learning rate or schedule, or stop earlier."},
     RuleDef{
         "dead_relu", "a ReLU layer is silent",
