@@ -1,0 +1,152 @@
+#include "engine/supervise/trace_follower.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace pawl::supervise {
+namespace {
+
+constexpr int64_t kTickMs = 500;
+
+// The mean over the ranks of the loss series that was recorded first.
+std::optional<double> loss_of(const trace::Step& step) {
+  std::optional<uint32_t> series;
+  double sum = 0;
+  int count = 0;
+  for (const trace::Observation& observation : step.observations) {
+    if (observation.scalar() == nullptr || (*step.series)[observation.series].kind != trace::Kind::loss)
+      continue;
+    if (!series) series = observation.series;
+    if (observation.series != *series) continue;
+    sum += *observation.scalar();
+    ++count;
+  }
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TraceFollower>> TraceFollower::create(EventLoop& loop, const Intent& intent,
+                                                             Handlers handlers) {
+  rules::EvaluatorOptions options;
+  options.total_steps = intent.steps_total;
+  PAWL_ASSIGN(rules::Evaluator evaluator, rules::Evaluator::create(intent.rules, options));
+  PAWL_ASSIGN(trace::TraceTail tail, trace::TraceTail::open(intent.attempt_dir + "/trace"));
+  return std::unique_ptr<TraceFollower>(
+      new TraceFollower(loop, intent, std::move(handlers), std::move(tail), std::move(evaluator)));
+}
+
+TraceFollower::TraceFollower(EventLoop& loop, const Intent& intent, Handlers handlers, trace::TraceTail tail,
+                             rules::Evaluator evaluator)
+    : loop_(loop),
+      handlers_(std::move(handlers)),
+      ranks_are_ours_(intent.ranks > 1),
+      tail_(std::move(tail)),
+      evaluator_(std::move(evaluator)),
+      progress_(intent.steps_total) {
+  if (tail_.fd() >= 0) watch_ = loop_.watch_readable(tail_.fd(), [this] { poll(); });
+  tick_timer_ = loop_.call_every(kTickMs, [this] { tick(); });
+}
+
+TraceFollower::~TraceFollower() {
+  for (EventLoop::Id id : {watch_, tick_timer_, more_timer_}) loop_.remove(id);
+}
+
+bool TraceFollower::read_some() {
+  trace::TraceTail::Batch batch = tail_.poll();
+  add(batch.records);
+  evaluate(assembler_.take(clock_.monotonic_ms()));
+  return batch.more;
+}
+
+// Not a loop: stop requests and the pipes of the ranks have their turn in between.
+void TraceFollower::poll() {
+  loop_.remove(more_timer_);
+  if (read_some()) more_timer_ = loop_.call_after(0, [this] { poll(); });
+}
+
+void TraceFollower::tick() {
+  poll();
+  report(evaluator_.on_tick(clock_.monotonic_ms(), assembler_.progress()));
+}
+
+void TraceFollower::add(const std::vector<trace::RankRecord>& records) {
+  int64_t now_ms = clock_.monotonic_ms();
+  for (const trace::RankRecord& record : records) assembler_.add(record.rank, record.record, now_ms);
+  seen_ |= !records.empty();
+}
+
+void TraceFollower::evaluate(const std::vector<trace::Step>& steps) {
+  for (const trace::Step& step : steps) report(evaluator_.on_step(step));
+  for (const trace::Step& step : steps) show(step);
+  if (!steps.empty()) handlers_.on_step();
+}
+
+void TraceFollower::show(const trace::Step& step) {
+  constexpr int kTraining = 0;
+  if (step.mode != kTraining) return;
+  progress_.on_step(step.step, static_cast<int64_t>(step.wall_time * 1000));
+  if (auto loss = loss_of(step)) last_loss_ = loss;
+}
+
+void TraceFollower::report(const std::vector<rules::Finding>& findings) {
+  for (const rules::Finding& finding : findings) handlers_.on_finding(finding);
+}
+
+void TraceFollower::rank_exited(int rank) {
+  // A single rank may be a launcher whose children record as ranks of their own; with its end all ends
+  // anyway.
+  if (!ranks_are_ours_) return;
+  while (read_some()) continue;
+  assembler_.rank_exited(static_cast<uint32_t>(rank));
+  evaluate(assembler_.take(clock_.monotonic_ms()));
+}
+
+rules::Summary TraceFollower::finish(bool completed) {
+  while (read_some()) continue;
+  add(tail_.finish());
+  evaluate(assembler_.finish());
+  size_t known = evaluator_.findings().size();
+  rules::Summary summary = evaluator_.finish(completed);
+  report({summary.findings.begin() + static_cast<ptrdiff_t>(known), summary.findings.end()});
+  return summary;
+}
+
+std::map<std::string, uint64_t> TraceFollower::anomalies() const {
+  trace::Anomalies bytes = tail_.anomalies();
+  const trace::AssemblyAnomalies& steps = assembler_.anomalies();
+  uint64_t dropped = 0;
+  for (const trace::RankProgress& rank : assembler_.progress()) dropped += rank.dropped;
+  std::map<std::string, uint64_t> all = {{"dropped_records", dropped},
+                                         {"skipped_bytes", bytes.skipped_bytes},
+                                         {"damaged_frames", bytes.damaged_frames},
+                                         {"malformed_records", bytes.malformed_records},
+                                         {"unknown_records", bytes.unknown_records},
+                                         {"unsupported_records", bytes.unsupported_records},
+                                         {"late_steps", steps.late_steps},
+                                         {"unknown_series", steps.unknown_series},
+                                         {"excess_observations", steps.excess_observations},
+                                         {"ignored_records", steps.ignored_records}};
+  std::erase_if(all, [](const auto& item) { return item.second == 0; });
+  return all;
+}
+
+std::vector<std::string> TraceFollower::notes() const {
+  std::vector<std::string> out;
+  auto all = anomalies();
+  if (all.contains("dropped_records")) {
+    out.push_back(fmt::format("the ranks dropped {} trace records: they came faster than the disk took them",
+                              all["dropped_records"]));
+    all.erase("dropped_records");
+  }
+  if (all.empty()) return out;
+  std::vector<std::string> parts;
+  for (const auto& [name, count] : all) parts.push_back(fmt::format("{} {}", count, name));
+  out.push_back("the trace is damaged: " + join(parts, ", "));
+  return out;
+}
+
+}  // namespace pawl::supervise

@@ -1,0 +1,27 @@
+// The JSON a supervisor and its clients exchange, and the files of an attempt: whatever the bytes, a value or
+// an error.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "engine/supervise/intent.h"
+#include "engine/supervise/live.h"
+#include "engine/supervise/result.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  // What is accepted can be written again.
+  if (auto intent = pawl::supervise::parse_intent(text, "intent.json"); intent.ok()) {
+    (void)pawl::dump_json(pawl::supervise::to_json(*intent));
+  }
+  if (auto result = pawl::supervise::parse_result(text, "result.json"); result.ok()) {
+    (void)pawl::dump_json(pawl::supervise::to_json(*result));
+  }
+  if (auto message = pawl::supervise::parse_live_line(text); message.ok()) {
+    (void)pawl::supervise::live_line(*message);
+  }
+  if (auto reason = pawl::supervise::parse_command(text); reason.ok())
+    (void)pawl::supervise::stop_line(*reason);
+  (void)pawl::supervise::parse_started(text, "supervisor.json");
+  return 0;
+}
