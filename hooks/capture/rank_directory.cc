@@ -58,6 +58,8 @@ int64_t highest_segment(int dir_fd) {
 }  // namespace
 
 RankDirectory::~RankDirectory() {
+  // Explicitly: a child that is just being forked may still have its copy of the descriptor.
+  if (lock_fd_ >= 0) ::flock(lock_fd_, LOCK_UN);
   close_fd(segment_fd_);
   close_fd(dir_fd_);
   close_fd(lock_fd_);

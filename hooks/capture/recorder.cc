@@ -88,18 +88,22 @@ pawl_status Recorder::open(const pawl_capture_options& options, std::unique_ptr<
   const pawl_status locked = recorder->directory_.lock(options.trace_dir, options.rank, error);
   if (locked != PAWL_OK) return locked;
   if (options.control_path != nullptr) recorder->control_.open(options.control_path);
-  Batch header;
-  {
-    const std::lock_guard lock(recorder->mutex_);
-    header = recorder->take_batch(/*new_segment=*/true);
+  recorder->start();
+  // The thread writes the header, as our signal mask shields no caller; a directory that cannot be written is
+  // known at once all the same. A slow one (timeout) is given time.
+  if (recorder->flush() == PAWL_E_IO && *recorder->last_error() != '\0') {
+    error.set("%s", recorder->last_error());
+    close(std::move(recorder));
+    return PAWL_E_IO;
   }
-  // Written here and not by the thread: a directory that cannot be written is known at once.
-  if (!recorder->write_batch(header, error)) return PAWL_E_IO;
-  const AllSignalsBlocked inherited_by_the_thread;
-  recorder->thread_ = std::thread(&Recorder::run, recorder.get());
-  ::pthread_setname_np(recorder->thread_.native_handle(), "pawl-capture");
   out = std::move(recorder);
   return PAWL_OK;
+}
+
+void Recorder::start() {
+  const AllSignalsBlocked inherited_by_the_thread;
+  thread_ = std::thread(&Recorder::run, this);
+  ::pthread_setname_np(thread_.native_handle(), "pawl-capture");
 }
 
 Recorder::~Recorder() {

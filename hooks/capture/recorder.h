@@ -63,6 +63,7 @@ class Recorder {
 
   Recorder(const pawl_capture_options& options, size_t ring_bytes, uint64_t segment_bytes);
 
+  void start();
   pawl_status push(const uint8_t* frame, size_t size, Importance importance);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
   pawl_status drop(pawl_status status);
@@ -85,7 +86,7 @@ class Recorder {
   const std::string producer_;
   ControlMap control_;
 
-  // The writer thread's own (the opening thread's before there is one).
+  // The writer thread's own, once there is one.
   RankDirectory directory_;
   std::thread thread_;
 
