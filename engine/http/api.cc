@@ -1,0 +1,326 @@
+#include "engine/http/api.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/clock.h"
+#include "engine/base/ids.h"
+#include "engine/base/text.h"
+#include "engine/core/run_json.h"
+#include "engine/store/cas.h"
+#include "engine/store/database.h"
+#include "engine/store/inbox.h"
+#include "engine/store/results.h"
+#include "engine/store/verdicts.h"
+
+namespace pawl::http {
+namespace {
+
+constexpr int kReaderThreads = 2;
+constexpr int64_t kMaxRows = 1000;
+
+// The same request under another name in its own list: {"runs": [...]}.
+template <class Row>
+Json list_of(const std::vector<Row>& rows, Json (*convert)(const Row&)) {
+  Json out = Json::array();
+  for (const Row& row : rows) out.push_back(convert(row));
+  return out;
+}
+
+std::string query_text(const Request& request, std::string_view name) {
+  const std::string* value = request.query_value(name);
+  return value != nullptr ? *value : std::string();
+}
+
+Result<int64_t> query_number(const Request& request, std::string_view name, int64_t fallback) {
+  const std::string* value = request.query_value(name);
+  if (value == nullptr) return fallback;
+  auto number = parse_int(*value);
+  if (!number.ok() || *number < 0)
+    return Error(ErrorCode::invalid, fmt::format("'{}' must be a whole number", name));
+  return *number;
+}
+
+// Body of a command: a JSON object, or nothing.
+Result<Json> command_body(const Request& request) {
+  if (request.body.empty()) return Json(Json::object());
+  PAWL_ASSIGN(Json body, parse_json(request.body, "request body"));
+  if (!body.is_object()) return Error(ErrorCode::invalid, "the body must be a JSON object");
+  return body;
+}
+
+// Who asks, for the record: what the client says, bounded. The token alone decides what is allowed.
+std::string who(const Json& body) {
+  return to_valid_utf8(json_string(body, "who", "the API"), 100);
+}
+
+Result<Response> send_file(const std::string& path, std::string content_type) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd) return errno_error("cannot open", path, errno);
+  return file_response(std::move(fd), std::move(content_type));
+}
+
+}  // namespace
+
+struct Api::Waiting {
+  core::Engine::Incoming incoming;
+  Responder respond;
+};
+
+Api::Api(core::Engine& engine, EventLoop& engine_loop)
+    : engine_(engine),
+      loop_(engine_loop),
+      home_(engine.home()),
+      events_(new_ulid(SystemClock().unix_ms())),
+      readers_("pawl-read", kReaderThreads) {
+  config_changed();
+  engine_.on_event([this](const core::Event& event) {
+    if (event.topic == "run") events_.publish("runs", event.json);
+    events_.publish("run:" + event.run_id, event.json);
+  });
+}
+
+Api::~Api() = default;
+
+void Api::config_changed() {
+  Secrets secrets;
+  for (const auto& [name, project] : engine_.config().projects) secrets[name] = project.secrets;
+  *secrets_.lock() = std::move(secrets);
+}
+
+Router Api::router() {
+  Router router;
+  router.add("GET", "/healthz",
+             [](const Request&, const Responder& respond) { respond(json_response(200, {{"ok", true}})); },
+             {Access::open, 0});
+  router.add(
+      "POST", "/hooks/{project}",
+      [this](Request request, Responder respond) { receive_webhook(std::move(request), std::move(respond)); },
+      {Access::open, forge::kMaxWebhookBytes});
+  add_reading_routes(router);
+  add_acting_routes(router);
+  return router;
+}
+
+// --- webhooks
+// --------------------------------------------------------------------------------------------------------
+
+// Verified here, stored by the engine thread, answered after the commit and not before.
+void Api::receive_webhook(Request request, Responder respond) {
+  std::string project = request.param("project");
+  std::vector<std::string> secrets;
+  {
+    auto all = secrets_.lock();
+    // An unknown project is refused like a wrong signature, so that names cannot be guessed.
+    if (auto it = all->find(project); it != all->end()) secrets = it->second;
+  }
+  auto delivery = forge::accept_webhook({std::move(request.headers), std::move(request.body)}, secrets);
+  if (!delivery.ok()) return respond(error_response(delivery.error()));
+  bool first;
+  {
+    auto waiting = waiting_.lock();
+    first = waiting->empty();
+    waiting->push_back({{std::move(project), std::move(*delivery)}, std::move(respond)});
+  }
+  if (first) loop_.post([this] { store_waiting(); });
+}
+
+// Everything that came while the last commit was under way goes into the next one.
+void Api::store_waiting() {
+  std::vector<Waiting> batch;
+  batch.swap(*waiting_.lock());
+  std::vector<core::Engine::Incoming> incoming;
+  for (Waiting& waiting : batch) incoming.push_back(std::move(waiting.incoming));
+  std::vector<Result<bool>> stored = engine_.accept_deliveries(incoming);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (!stored[i].ok()) {
+      batch[i].respond(error_response(stored[i].error()));
+    } else {
+      batch[i].respond(json_response(*stored[i] ? 202 : 200,
+                                     {{"delivery", incoming[i].delivery.id}, {"new", *stored[i]}}));
+    }
+  }
+}
+
+// --- reading
+// ---------------------------------------------------------------------------------------------------------
+
+Handler Api::reading(Query query) {
+  return [this, query = std::move(query)](Request request, const Responder& respond) {
+    readers_.submit([this, query, request = std::move(request), respond] {
+      auto db = store::open_record_for_reading(home_.database());
+      if (!db.ok()) return respond(error_response(db.error()));
+      auto response = query(*db, request);
+      respond(response.ok() ? std::move(*response) : error_response(response.error()));
+    });
+  };
+}
+
+void Api::add_reading_routes(Router& router) {
+  router.add("GET", "/api/v1/runs", reading([](Db& db, const Request& request) -> Result<Response> {
+               store::RunFilter filter;
+               filter.project = query_text(request, "project");
+               filter.branch = query_text(request, "branch");
+               filter.verdict = query_text(request, "verdict");
+               PAWL_ASSIGN(filter.limit, query_number(request, "limit", filter.limit));
+               filter.limit = std::min(filter.limit, kMaxRows);
+               PAWL_ASSIGN(filter.before_number, query_number(request, "before", filter.before_number));
+               PAWL_ASSIGN(auto runs, store::list_runs(db, filter));
+               return json_response(200, {{"runs", list_of(runs, core::run_json)}});
+             }));
+  router.add("GET", "/api/v1/runs/{run}", reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(Json full, core::full_run_json(db, run));
+               return json_response(200, full);
+             }));
+  router.add("GET", "/api/v1/runs/{run}/attempts",
+             reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(auto rows, store::attempts_of(db, run.id));
+               return json_response(200, {{"attempts", list_of(rows, core::attempt_json)}});
+             }));
+  router.add("GET", "/api/v1/runs/{run}/metrics",
+             reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(auto rows, store::metrics_of(db, run.id));
+               return json_response(200, {{"metrics", list_of(rows, core::metric_json)}});
+             }));
+  router.add("GET", "/api/v1/runs/{run}/findings",
+             reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(auto rows, store::findings_of(db, run.id));
+               return json_response(200, {{"findings", list_of(rows, core::finding_json)}});
+             }));
+  router.add("GET", "/api/v1/runs/{run}/logs/{stage}/{attempt}",
+             reading([this](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
+               for (const store::Attempt& attempt : attempts) {
+                 if (attempt.stage != request.param("stage") ||
+                     std::to_string(attempt.number) != request.param("attempt"))
+                   continue;
+                 return send_file(home_.attempt(run.id, attempt.stage, attempt.number) + "/log",
+                                  "text/plain; charset=utf-8");
+               }
+               return Error(ErrorCode::not_found, "there is no such stage or attempt");
+             }));
+  router.add("GET", "/api/v1/runs/{run}/report",
+             reading([this](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(Response page,
+                           send_file(home_.report(run.id) + "/report.html", "text/html; charset=utf-8"));
+               // The page carries its own, stricter policy; styles and drawings are inline.
+               page.headers.add("Content-Security-Policy",
+                                "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+               return page;
+             }));
+  router.add("GET", "/api/v1/runs/{run}/artifacts/{stage}/{path...}",
+             reading([this](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
+               PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run.id));
+               for (const store::Artifact& artifact : artifacts) {
+                 if (artifact.stage != request.param("stage") || artifact.path != request.param("path"))
+                   continue;
+                 PAWL_ASSIGN(std::string path, store::Cas(home_.cas()).path_of(artifact.digest));
+                 PAWL_ASSIGN(Response file, send_file(path, "application/octet-stream"));
+                 file.headers.add("Content-Disposition",
+                                  attachment(artifact.path.substr(artifact.path.find_last_of('/') + 1)));
+                 return file;
+               }
+               return Error(ErrorCode::not_found, "there is no such artifact");
+             }));
+  router.add("GET", "/api/v1/baselines", reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(auto rows, store::baseline_history(db, query_text(request, "project")));
+               return json_response(200, {{"baselines", list_of(rows, core::baseline_json)}});
+             }));
+  router.add("GET", "/api/v1/deliveries", reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(auto rows, store::list_deliveries(db, query_text(request, "project"), 100));
+               Json out = Json::array();
+               for (const store::Delivery& d : rows) {
+                 out.push_back({{"project", d.project},
+                                {"delivery", d.delivery_id},
+                                {"forge", d.forge},
+                                {"event", d.event},
+                                {"received", format_utc(d.received_ms)},
+                                {"state", d.state},
+                                {"tries", d.tries},
+                                {"note", d.note}});
+               }
+               return json_response(200, {{"deliveries", out}});
+             }));
+  router.add("GET", "/api/v1/events", [this](const Request& request, const Responder& respond) {
+    respond(event_response(events_, request));
+  });
+}
+
+// --- acting
+// ----------------------------------------------------------------------------------------------------------
+
+Handler Api::on_engine(std::function<void(const Request&, const Responder&)> action) {
+  return [this, action = std::move(action)](Request request, const Responder& respond) {
+    loop_.post([action, request = std::move(request), respond] { action(request, respond); });
+  };
+}
+
+void Api::add_acting_routes(Router& router) {
+  router.add("GET", "/api/v1/status", on_engine([this](const Request&, const Responder& respond) {
+               auto open = store::open_runs(engine_.db());
+               if (!open.ok()) return respond(error_response(open.error()));
+               Json runs = Json::array();
+               for (const store::Run& run : *open) {
+                 Json entry = core::run_json(run);
+                 entry["waiting"] = engine_.why_waiting(run.id);
+                 runs.push_back(std::move(entry));
+               }
+               const schedule::Slots& slots = engine_.slots();
+               respond(json_response(200, {{"runs", runs},
+                                           {"cpus", slots.machine().cpus},
+                                           {"free_cpus", slots.free_cpus()},
+                                           {"gpus", slots.machine().gpus},
+                                           {"gpu_description", slots.machine().gpu_description}}));
+             }));
+  auto on_run = [this](std::function<Result<Json>(const store::Run&, const Json&)> action) {
+    return on_engine([this, action = std::move(action)](const Request& request, const Responder& respond) {
+      auto answer = [&]() -> Result<Json> {
+        PAWL_ASSIGN(Json body, command_body(request));
+        PAWL_ASSIGN(store::Run run, store::look_up_run(engine_.db(), request.param("run")));
+        return action(run, body);
+      }();
+      respond(answer.ok() ? json_response(202, *answer) : error_response(answer.error()));
+    });
+  };
+  router.add("POST", "/api/v1/runs/{run}/cancel",
+             on_run([this](const store::Run& run, const Json& body) -> Result<Json> {
+               PAWL_RETURN_IF_ERROR(engine_.cancel(run.id, who(body)));
+               return Json{{"id", run.id}, {"number", run.number}};
+             }));
+  router.add("POST", "/api/v1/runs/{run}/rerun",
+             on_run([this](const store::Run& run, const Json& body) -> Result<Json> {
+               PAWL_ASSIGN(store::Run again, engine_.rerun(run.id, who(body)));
+               return core::run_json(again);
+             }));
+  router.add("POST", "/api/v1/baselines", on_engine([this](const Request& request, const Responder& respond) {
+               auto answer = [&]() -> Result<Json> {
+                 PAWL_ASSIGN(Json body, command_body(request));
+                 PAWL_ASSIGN(store::Run run, store::look_up_run(engine_.db(), json_string(body, "run")));
+                 std::string why = to_valid_utf8(json_string(body, "why"), 1000);
+                 PAWL_ASSIGN(store::Baseline baseline, engine_.pin_baseline(run.id, who(body), why));
+                 return core::baseline_json(baseline);
+               }();
+               respond(answer.ok() ? json_response(201, *answer) : error_response(answer.error()));
+             }));
+  router.add("POST", "/api/v1/projects/{project}/runs",
+             on_engine([this](const Request& request, const Responder& respond) {
+               auto body = command_body(request);
+               if (!body.ok()) return respond(error_response(body.error()));
+               engine_.run_branch(request.param("project"), json_string(*body, "branch"), who(*body),
+                                  [respond](const Result<store::Run>& run) {
+                                    respond(run.ok() ? json_response(201, core::run_json(*run))
+                                                     : error_response(run.error()));
+                                  });
+             }));
+}
+
+}  // namespace pawl::http
