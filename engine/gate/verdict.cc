@@ -67,8 +67,6 @@ void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>
   }
 }
 
-// Which of several reasons of the same status says most: the cause before the consequence, by how much before
-// that it is so.
 int weight(Check check) {
   switch (check) {
     case Check::finding:
@@ -92,20 +90,8 @@ int weight(Check check) {
   return 0;
 }
 
-const Reason* telling(const std::vector<Reason>& reasons, std::string_view subject = {}) {
-  const Reason* best = nullptr;
-  for (const Reason& reason : reasons) {
-    if (!subject.empty() && reason.subject != subject) continue;
-    if (best == nullptr ||
-        std::pair(reason.status, weight(reason.check)) > std::pair(best->status, weight(best->check))) {
-      best = &reason;
-    }
-  }
-  return best;
-}
-
 std::string red_headline(const std::vector<Reason>& reasons) {
-  const Reason& worst = *telling(reasons);
+  const Reason& worst = *most_telling(reasons);
   std::vector<std::string> others;
   for (const Reason& reason : reasons) {
     const bool follows = reason.check == Check::stage && worst.check == Check::finding;
@@ -124,7 +110,7 @@ std::string green_headline(const Policy& policy, const Verdict& verdict) {
   std::vector<std::string> parts;
   bool compared = false;
   for (const MetricRule& rule : policy.metrics) {
-    const Reason* reason = telling(verdict.reasons, rule.metric);
+    const Reason* reason = most_telling(verdict.reasons, rule.metric);
     PAWL_CHECK(reason != nullptr);
     std::string_view sentence = reason->sentence;
     if (!tail.empty() && sentence.ends_with(tail)) {
@@ -211,6 +197,18 @@ std::string_view to_string(Status status) {
       return "fail";
   }
   return "error";
+}
+
+const Reason* most_telling(const std::vector<Reason>& reasons, std::string_view subject) {
+  const Reason* best = nullptr;
+  for (const Reason& reason : reasons) {
+    if (!subject.empty() && reason.subject != subject) continue;
+    if (best == nullptr ||
+        std::pair(reason.status, weight(reason.check)) > std::pair(best->status, weight(best->check))) {
+      best = &reason;
+    }
+  }
+  return best;
 }
 
 Verdict judge(const Policy& policy, const Inputs& inputs) {

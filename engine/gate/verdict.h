@@ -125,4 +125,8 @@ struct Verdict {
 // and stages hold then too. A policy without metrics judges rules and stages only.
 Verdict judge(const Policy& policy, const Inputs& inputs);
 
+// The worst reason about a subject (empty: about any), of several equally bad the one that says most: the
+// cause before the consequence, by how much before that it is so. nullptr when there is none.
+const Reason* most_telling(const std::vector<Reason>& reasons, std::string_view subject = {});
+
 }  // namespace pawl::gate

@@ -1,0 +1,154 @@
+#include "engine/report/markdown.h"
+
+#include <fmt/format.h>
+
+#include "engine/gate/wording.h"
+#include "engine/report/escape.h"
+#include "engine/report/rows.h"
+
+namespace pawl::report {
+namespace {
+
+constexpr std::size_t kMaxRows = 40;
+constexpr std::size_t kMaxLogBytes = 8'000;
+constexpr std::size_t kMaxLogs = 3;
+
+std::string code(std::string_view text) {
+  return markdown_code(text, /*in_table=*/true);
+}
+std::string prose(std::string_view text) {
+  return escape_markdown(text, 300);
+}
+
+// Rows of finished cells under a header; the rows beyond kMaxRows are counted only.
+class Table {
+ public:
+  Table(std::string title, std::vector<std::string> header)
+      : title_(std::move(title)), header_(std::move(header)) {}
+
+  void add(const std::vector<std::string>& cells) {
+    if (++rows_ <= kMaxRows) body_ += line(cells);
+  }
+
+  std::string text() const {
+    if (rows_ == 0) return "";
+    std::string out = fmt::format("### {}\n\n{}{}{}", title_, line(header_),
+                                  line(std::vector<std::string>(header_.size(), "---")), body_);
+    if (rows_ > kMaxRows) out += fmt::format("\nand {} more\n", rows_ - kMaxRows);
+    return out + "\n";
+  }
+
+ private:
+  static std::string line(const std::vector<std::string>& cells) {
+    std::string out = "|";
+    for (const std::string& cell : cells) out += fmt::format(" {} |", cell);
+    return out + "\n";
+  }
+
+  std::string title_;
+  std::vector<std::string> header_;
+  std::string body_;
+  std::size_t rows_ = 0;
+};
+
+std::string head(const RunReport& report) {
+  const std::string_view mark = is_green(report)   ? "\xe2\x9c\x85"
+                                : report.cancelled ? "\xe2\x9a\xaa"
+                                                   : "\xe2\x9d\x8c";
+  std::string out = fmt::format("## {} {}: {}\n\n**{}**\n\n", mark, verdict_name(report),
+                                prose(report.project), escape_markdown(report.verdict.headline, 2000));
+  out += fmt::format("Commit {} {} on {}, {}, {}", markdown_code(report.commit.substr(0, 7), false),
+                     prose(report.subject), markdown_code(report.branch, false), prose(origin(report)),
+                     duration(report.seconds));
+  // The address is the server's own; in a code span it could not be followed.
+  const bool link = report.url.starts_with("https://") || report.url.starts_with("http://");
+  const bool plain = report.url.find_first_of(" <>()\"'`\n\\") == std::string::npos;
+  out += link && plain ? fmt::format(". [{}]({})\n\n", prose(run_name(report)), report.url)
+                       : fmt::format(". {}\n\n", prose(run_name(report)));
+  return out;
+}
+
+std::string findings(const RunReport& report) {
+  Table table("Rules that fired", {"Rule", "Where", "Measured", "What was seen"});
+  for (const Finding& finding : report.findings) {
+    table.add({code(finding.rule) + (finding.fails_build ? "" : " (warning)"), prose(where_of(finding)),
+               measured(finding), prose(finding.message)});
+  }
+  return table.text();
+}
+
+std::string gate_checks(const RunReport& report) {
+  Table table("Gate", {"Metric", "Check", "Result", "This run", "Baseline", "Limit", "Evidence"});
+  for (const GateRow& row : gate_rows(report.verdict)) {
+    table.add({code(row.metric), row.check, is_red(row.status) ? "**" + row.result + "**" : row.result,
+               row.value, row.baseline, row.limit, prose(row.evidence)});
+  }
+  return table.text();
+}
+
+std::string stages(const RunReport& report) {
+  Table table("Stages", {"Stage", "Attempt", "Outcome", "Time"});
+  for (const Stage& stage : report.stages) {
+    if (stage.attempts.empty()) table.add({code(stage.name), "", outcome(stage), ""});
+    for (const Attempt& attempt : stage.attempts) {
+      table.add({code(stage.name), fmt::format("{}", attempt.number),
+                 prose(attempt.detail.empty() ? attempt.outcome : attempt.outcome + ": " + attempt.detail),
+                 duration(attempt.seconds)});
+    }
+  }
+  return table.text();
+}
+
+std::string metrics(const RunReport& report) {
+  Table table("Metrics", {"Metric", "This run", "Baseline", "Change"});
+  for (const Metric& metric : report.metrics) {
+    const std::string unit = metric.unit.empty() ? "" : " " + prose(metric.unit);
+    table.add({code(metric.name), gate::format_number(metric.value) + unit,
+               metric.baseline ? gate::format_number(*metric.baseline) + unit : "", difference(metric)});
+  }
+  return table.text();
+}
+
+std::string data(const RunReport& report) {
+  Table table("Data", {"Dataset", "Version"});
+  for (const DataVersion& version : report.data) table.add({code(version.name), code(version.digest)});
+  return table.text();
+}
+
+// A summary is HTML: Markdown's escapes mean nothing in it, yet forges link what they find there.
+std::string summary_text(std::string_view title) {
+  std::string text = clean_line(title, 100);
+  for (char& c : text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!letter && std::string_view(" ,._-").find(c) == std::string_view::npos) c = '_';
+  }
+  return text;
+}
+
+std::string log(const LogTail& tail) {
+  return fmt::format("<details><summary>Log of {}</summary>\n\n{}\n</details>\n\n", summary_text(tail.title),
+                     markdown_block(log_text(tail.text, kMaxLogBytes)));
+}
+
+}  // namespace
+
+std::string to_markdown(const RunReport& report) {
+  constexpr std::string_view kNote = "_Cut here: the full report has the rest._\n";
+  std::vector<std::string> sections = {findings(report), gate_checks(report), stages(report), metrics(report),
+                                       data(report)};
+  if (!is_green(report)) {
+    for (std::size_t i = 0; i < report.logs.size() && i < kMaxLogs; ++i)
+      sections.push_back(log(report.logs[i]));
+  }
+  std::string out = head(report);
+  bool cut = false;
+  for (const std::string& section : sections) {
+    const bool fits = out.size() + section.size() + kNote.size() <= kMaxMarkdownBytes;
+    if (fits) out += section;
+    cut = cut || !fits;
+  }
+  if (cut) out += kNote;
+  return out;
+}
+
+}  // namespace pawl::report

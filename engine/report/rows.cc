@@ -1,0 +1,153 @@
+#include "engine/report/rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/clock.h"
+#include "engine/base/text.h"
+#include "engine/gate/wording.h"
+
+namespace pawl::report {
+namespace {
+
+using gate::Check;
+using gate::format_number;
+using gate::Reason;
+using gate::Status;
+
+std::string check_text(Check check) {
+  switch (check) {
+    case Check::max_drop:
+      return "largest drop";
+    case Check::paired:
+      return "paired test";
+    default:
+      return std::string(to_string(check));
+  }
+}
+
+std::string result_text(Status status) {
+  switch (status) {
+    case Status::pass:
+      return "pass";
+    case Status::fail:
+      return "FAIL";
+    case Status::error:
+      return "ERROR";
+    case Status::no_baseline:
+      return "NO BASELINE";
+    case Status::inconclusive:
+      return "INCONCLUSIVE";
+    case Status::bootstrap:
+      return "first run";
+    case Status::not_judged:
+      return "not judged";
+  }
+  return "ERROR";
+}
+
+std::string number_text(const std::optional<double>& value) {
+  return value ? format_number(*value) : "";
+}
+
+std::string evidence_text(const Reason& reason) {
+  if (reason.check != Check::paired || !reason.counts || !reason.interval) {
+    const bool plain =
+        reason.check == Check::floor || reason.check == Check::ceiling || reason.check == Check::max_drop;
+    return plain ? "" : reason.sentence;
+  }
+  const std::string difference = gate::describe_difference(
+      reason.counts->difference(), *reason.interval, reason.level.value_or(0), -reason.limit.value_or(0));
+  return fmt::format("{}; {} newly wrong, {} newly right of {}; p = {:.2g}", difference, reason.counts->c,
+                     reason.counts->b, reason.counts->n, reason.p_value.value_or(1));
+}
+
+GateRow row_of(const Reason& reason) {
+  GateRow row;
+  row.metric = reason.subject;
+  row.check = check_text(reason.check);
+  row.result = result_text(reason.status);
+  row.status = reason.status;
+  row.value = number_text(reason.value);
+  row.baseline = number_text(reason.baseline);
+  row.limit = reason.check == Check::paired && reason.limit
+                  ? fmt::format("{} points", format_number(100 * *reason.limit))
+                  : number_text(reason.limit);
+  row.evidence = evidence_text(reason);
+  return row;
+}
+
+}  // namespace
+
+std::string_view verdict_name(const RunReport& report) {
+  return report.cancelled ? "CANCELLED" : to_string(report.verdict.kind);
+}
+
+std::vector<GateRow> gate_rows(const gate::Verdict& verdict) {
+  std::vector<GateRow> rows;
+  for (const Reason& reason : verdict.reasons) {
+    if (reason.check != Check::finding && reason.check != Check::stage) rows.push_back(row_of(reason));
+  }
+  return rows;
+}
+
+bool is_red(gate::Status status) {
+  return status >= Status::inconclusive;
+}
+
+std::string minute(std::int64_t unix_ms) {
+  std::string text = format_utc(unix_ms).substr(0, 16);
+  std::replace(text.begin(), text.end(), 'T', ' ');
+  return text + " UTC";
+}
+
+std::string where_of(const Finding& finding) {
+  std::string text = fmt::format("step {}", finding.step);
+  if (finding.rank) text += fmt::format(", rank {}", *finding.rank);
+  if (finding.tensor.empty()) return text;
+  return text + (finding.kind.empty() ? fmt::format(", {}", finding.tensor)
+                                      : fmt::format(", {} of {}", finding.kind, finding.tensor));
+}
+
+std::string measured(const Finding& finding) {
+  return fmt::format("{}, limit {}", format_number(finding.value), format_number(finding.limit));
+}
+
+std::string difference(const Metric& metric) {
+  if (!metric.baseline) return "";
+  const double change = metric.value - *metric.baseline;
+  return (change > 0 ? "+" : "") + format_number(change);
+}
+
+std::string outcome(const Stage& stage) {
+  return stage.attempts.empty() ? "not started" : stage.attempts.back().outcome;
+}
+
+bool succeeded(const Stage& stage) {
+  return !stage.attempts.empty() && stage.attempts.back().succeeded;
+}
+
+double seconds_of(const Stage& stage) {
+  double sum = 0;
+  for (const Attempt& attempt : stage.attempts) sum += attempt.seconds;
+  return sum;
+}
+
+std::string duration(double seconds) {
+  return format_duration(static_cast<std::int64_t>(seconds * 1000));
+}
+
+std::string origin(const RunReport& report) {
+  std::string text = report.trigger;
+  if (!report.trigger_note.empty()) text += fmt::format(" ({})", report.trigger_note);
+  if (!report.author.empty()) text += fmt::format(" by {}", report.author);
+  return text;
+}
+
+std::string run_name(const RunReport& report) {
+  return report.number > 0 ? fmt::format("run {}", report.number)
+                           : fmt::format("run {}", report.run_id.substr(0, 10));
+}
+
+}  // namespace pawl::report

@@ -1,0 +1,54 @@
+// The words of the tables, the same in HTML and Markdown. Plain text, not yet escaped.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/report/run_report.h"
+
+namespace pawl::report {
+
+struct GateRow {
+  std::string metric;
+  std::string check;  // "floor", "max drop", "paired test", ...
+  std::string result;
+  gate::Status status = gate::Status::pass;
+  std::string value;
+  std::string baseline;
+  std::string limit;
+  std::string evidence;
+};
+
+// The checks of metrics; rules and stages have tables of their own.
+std::vector<GateRow> gate_rows(const gate::Verdict& verdict);
+
+// "step 340, rank 1, gradient of fc1.weight".
+std::string where_of(const Finding& finding);
+
+// "63.2, limit 50".
+std::string measured(const Finding& finding);
+
+// "+0.012" in the units of the metric; empty without a baseline.
+std::string difference(const Metric& metric);
+
+// The outcome of the last attempt, or "not started".
+std::string outcome(const Stage& stage);
+bool succeeded(const Stage& stage);
+double seconds_of(const Stage& stage);
+
+// "48.0s", "3m07s".
+std::string duration(double seconds);
+
+// Red for the build.
+bool is_red(gate::Status status);
+
+// "2026-11-21 03:04 UTC".
+std::string minute(std::int64_t unix_ms);
+
+// What started the run: "data (fashion-mnist changed)", "push by Ada".
+std::string origin(const RunReport& report);
+
+// "run 12" or, without a number, "run 01KEX4Q2ZB".
+std::string run_name(const RunReport& report);
+
+}  // namespace pawl::report
