@@ -127,6 +127,13 @@ const std::string& Db::path() const {
 Stmt::Stmt(Stmt&& other) noexcept
     : db_(other.db_), handle_(std::exchange(other.handle_, nullptr)), bind_error_(other.bind_error_) {}
 
+Stmt& Stmt::operator=(Stmt&& other) noexcept {
+  std::swap(db_, other.db_);
+  std::swap(handle_, other.handle_);
+  std::swap(bind_error_, other.bind_error_);
+  return *this;
+}
+
 Stmt::~Stmt() {
   if (handle_ == nullptr) return;
   std::unique_ptr<sqlite3_stmt, Finalize> handle(handle_);

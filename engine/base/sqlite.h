@@ -72,7 +72,7 @@ struct BlobView {
 class Stmt {
  public:
   Stmt(Stmt&& other) noexcept;
-  Stmt& operator=(Stmt&&) = delete;
+  Stmt& operator=(Stmt&& other) noexcept;
   ~Stmt();
 
   // Indexes count from 1. An error is kept and returned by the next step(). Text and bytes are copied.

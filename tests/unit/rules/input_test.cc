@@ -6,30 +6,13 @@
 #include <cmath>
 
 #include "tests/unit/rules/make_input.h"
+#include "tests/unit/trace/make_step.h"
 
 namespace pawl::rules {
 namespace {
 
 using trace::Kind;
-
-class StepMaker {
- public:
-  trace::Step step(uint64_t number, std::vector<uint32_t> ranks = {0}) {
-    trace::Step step;
-    step.step = number;
-    step.series = &table_;
-    for (uint32_t rank : ranks) step.ranks.push_back({rank, 1.0, 2.0 + rank});
-    return step;
-  }
-  void add(trace::Step& step, uint32_t rank, const std::string& name, Kind kind,
-           std::variant<double, trace::TensorStats> value) {
-    uint32_t series = table_.intern({0, kind, trace::Dtype::f32, {3, 4}, name}).value();
-    step.observations.push_back({rank, series, std::move(value)});
-  }
-
- private:
-  trace::SeriesTable table_;
-};
+using trace::StepMaker;
 
 TEST(MakeInput, SortsObservationsByWhatTheyAre) {
   StepMaker maker;
@@ -45,7 +28,7 @@ TEST(MakeInput, SortsObservationsByWhatTheyAre) {
   EXPECT_EQ(input.ranks[0].lr, 0.5);
   EXPECT_FALSE(input.ranks[0].mixed_precision);
   EXPECT_EQ(input.ranks[1].rank, 3u);
-  EXPECT_EQ(input.ranks[1].end_s, 5.0);
+  EXPECT_DOUBLE_EQ(input.ranks[1].end_s, 1.7);
   EXPECT_TRUE(input.ranks[1].mixed_precision);
   ASSERT_EQ(input.losses.size(), 2u);
   EXPECT_EQ(input.losses[0].value, 2.0);

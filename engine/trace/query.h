@@ -1,0 +1,84 @@
+// Reads trace.db for people: the CLI, the API, the report, the record. Works while the supervisor writes.
+//
+// Threads: confined to one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/sqlite.h"
+#include "engine/rules/evaluator.h"
+#include "engine/trace/format.h"
+#include "engine/trace/steps.h"
+
+namespace pawl::trace {
+
+// A stretch of a curve. NaN and infinities are counted, not summed; the values are NaN when there is nothing
+// else.
+struct CurvePoint {
+  uint64_t step = 0;  // the last of the stretch
+  double min = 0;
+  double max = 0;
+  double mean = 0;
+  double last = 0;
+  uint64_t non_finite = 0;
+};
+
+struct StatisticsRow {
+  uint64_t step = 0;
+  uint32_t rank = 0;
+  TensorStats stats;
+};
+
+struct TraceProgress {
+  std::optional<uint64_t> last_step;  // of training
+  double steps_per_s = 0;             // over the last steps; 0 when unknown
+  std::optional<double>
+      loss;  // the first loss in the last step that has one, mean over the ranks; may be NaN
+};
+
+struct AnomalyRow {
+  std::string kind;
+  int64_t rank = -1;  // -1: of the whole trace
+  uint64_t count = 0;
+};
+
+class TraceReader {
+ public:
+  // Error not_found: there is none. Error invalid: no trace.db, or of a newer version.
+  static Result<TraceReader> open(const std::string& path);
+
+  Result<std::vector<SeriesInfo>> series();  // in the order in which they were first recorded
+
+  // A scalar or loss over the training steps in at most `max_points` stretches of equal width; of one rank,
+  // or of all of them. Unknown series: empty.
+  Result<std::vector<CurvePoint>> curve(std::string_view name, Kind kind, size_t max_points,
+                                        std::optional<uint32_t> rank = std::nullopt);
+
+  // Completed training steps per second, by rank 0's ends of steps (the lowest rank's where there is no 0).
+  Result<std::vector<CurvePoint>> throughput(size_t max_points);
+
+  // Statistics of one tensor, by step and rank, in training steps [from, to].
+  Result<std::vector<StatisticsRow>> tensor(std::string_view name, Kind kind, uint64_t from_step,
+                                            uint64_t to_step);
+
+  // A norm of one tensor over time: sqrt(square_sum), with the non-finite elements counted.
+  Result<std::vector<CurvePoint>> tensor_norm(std::string_view name, Kind kind, size_t max_points);
+
+  Result<std::vector<rules::Finding>> findings();  // by first step
+  Result<std::vector<AnomalyRow>> anomalies();
+  Result<TraceProgress> progress();
+  Result<std::optional<std::string>> meta(std::string_view key);
+
+ private:
+  explicit TraceReader(Db db) : db_(std::move(db)) {}
+  Result<std::optional<int64_t>> series_id(std::string_view name, Kind kind);
+  Result<std::vector<CurvePoint>> points(Stmt statement, size_t max_points);
+  Db db_;
+};
+
+}  // namespace pawl::trace
