@@ -120,8 +120,9 @@ ParseResult parse_pipeline(std::string_view text, std::string file) {
       !sections || std::any_of(result.diagnostics.begin(), result.diagnostics.end(),
                                [](const Diagnostic& d) { return d.level == Diagnostic::Level::error; });
   if (failed) return result;
+  if (sections->gate.policy.metrics.empty() && !sections->gate.off)
+    result.diagnostics.push_back(source.warning({}, kNoGate, "write 'gate: off' if this is meant"));
   result.pipeline = assemble(*std::move(sections));
-  if (result.pipeline->gate.metrics.empty()) result.diagnostics.push_back(source.warning({}, kNoGate));
   return result;
 }
 

@@ -125,7 +125,14 @@ gate::MetricRule read_metric(Reader& reader, const Entry& entry) {
 
 GateSection read_gate(Reader& reader, const Node& node) {
   GateSection out;
-  if (!reader.is_map(node, "gate")) return out;
+  if (is_word(node, "off")) {
+    out.off = true;
+    return out;
+  }
+  if (node.kind != Node::Kind::map) {
+    reader.wrong_type(node, "gate", "a map or 'off'");
+    return out;
+  }
   auto read_metrics = [&](const Node& metrics) {
     if (!reader.is_map(metrics, "metrics")) return;
     if (metrics.entries.size() > kMaxMetrics)

@@ -94,7 +94,7 @@ struct Pipeline {
   std::vector<Dataset> data;
   std::map<std::string, std::string> env;  // for the stages' processes, nobody else's
   std::vector<Stage> stages;               // in the order of the file
-  gate::Policy gate;                       // without metrics: only rules decide
+  gate::Policy gate;                       // without metrics (`gate: off`): rules and exit codes decide
 };
 
 // "fashion-mnist" -> "FASHION_MNIST", for PAWL_DATA_<NAME> and PAWL_STAGE_<NAME>_DIR. Unique within a

@@ -33,7 +33,8 @@ std::vector<rules::RuleConfig> read_rules(Reader& reader, const Node* node, cons
 
 struct GateSection {
   gate::Policy policy;
-  Span stage_span;  // of the value of `stage`
+  Span stage_span;   // of the value of `stage`
+  bool off = false;  // `gate: off`
 };
 GateSection read_gate(Reader& reader, const Node& node);
 

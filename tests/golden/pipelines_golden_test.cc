@@ -7,6 +7,7 @@
 
 #include "engine/base/files.h"
 #include "engine/base/json.h"
+#include "pipelines/load.h"
 #include "pipelines/parse.h"
 #include "pipelines/plan.h"
 
@@ -78,6 +79,16 @@ TEST_P(Bad, GivesItsDiagnostics) {
   ParseResult result = parse_case("bad", GetParam());
   EXPECT_FALSE(result.ok());
   expect_golden(kFolder + "/bad/" + GetParam() + ".txt", render(result.diagnostics));
+}
+
+TEST(Examples, HaveNothingToComplainAbout) {
+  const std::string examples = PAWL_EXAMPLES_FOLDER;
+  std::vector<DirEntry> folders = list_dir(examples).value();
+  ASSERT_FALSE(folders.empty());
+  for (const DirEntry& folder : folders) {
+    if (folder.type != DirEntry::Type::directory) continue;
+    EXPECT_EQ(render(load_pipeline(examples + "/" + folder.name).diagnostics), "");
+  }
 }
 
 auto name_of = [](const testing::TestParamInfo<std::string>& info) {
