@@ -57,12 +57,18 @@ Result<void> Attempt::start() {
   return {};
 }
 
+// What an earlier start of the attempt left did not happen: half a trace would be judged as this
+// one's.
 Result<void> Attempt::make_folders() {
-  for (const std::string& path :
-       {intent_.attempt_dir + "/out", intent_.attempt_dir + "/trace", intent_.checkpoint_dir}) {
-    if (!path.empty()) PAWL_RETURN_IF_ERROR(make_dirs(path));
+  for (const char* name : {"/trace.db", "/trace.db-wal", "/trace.db-shm"}) {
+    PAWL_RETURN_IF_ERROR(remove_tree(intent_.attempt_dir + name));
   }
-  return {};
+  for (const char* name : {"/out", "/trace"}) {
+    PAWL_RETURN_IF_ERROR(remove_tree(intent_.attempt_dir + name));
+    PAWL_RETURN_IF_ERROR(make_dirs(intent_.attempt_dir + name));
+  }
+  if (intent_.checkpoint_dir.empty()) return {};
+  return make_dirs(intent_.checkpoint_dir);
 }
 
 Result<void> Attempt::launch() {

@@ -42,6 +42,7 @@ Result<std::unique_ptr<TraceFollower>> TraceFollower::create(EventLoop& loop, co
 TraceFollower::TraceFollower(EventLoop& loop, const Intent& intent, Handlers handlers, trace::TraceTail tail,
                              rules::Evaluator evaluator)
     : loop_(loop),
+      intent_(intent),
       handlers_(std::move(handlers)),
       ranks_are_ours_(intent.ranks > 1),
       tail_(std::move(tail)),
@@ -71,6 +72,7 @@ void TraceFollower::poll() {
 void TraceFollower::tick() {
   poll();
   report(evaluator_.on_tick(clock_.monotonic_ms(), assembler_.progress()));
+  if (uncommitted_) commit();
 }
 
 void TraceFollower::add(const std::vector<trace::RankRecord>& records) {
@@ -81,8 +83,48 @@ void TraceFollower::add(const std::vector<trace::RankRecord>& records) {
 
 void TraceFollower::evaluate(const std::vector<trace::Step>& steps) {
   for (const trace::Step& step : steps) report(evaluator_.on_step(step));
+  if (steps.empty()) return;
   for (const trace::Step& step : steps) show(step);
-  if (!steps.empty()) handlers_.on_step();
+  handlers_.on_step();
+  collect(steps);
+}
+
+void TraceFollower::collect(const std::vector<trace::Step>& steps) {
+  if (!collector_ && !open_collector()) return;
+  for (const trace::Step& step : steps) check(collector_->add(step));
+  uncommitted_ = true;
+}
+
+bool TraceFollower::open_collector() {
+  if (!collector_error_.empty()) return false;
+  auto created = trace::Collector::create(intent_.attempt_dir + "/trace.db");
+  if (!created.ok()) {
+    check(std::move(created).error());
+    return false;
+  }
+  collector_.emplace(std::move(*created));
+  check(collector_->set_meta("run_id", intent_.run_id));
+  check(collector_->set_meta("stage", intent_.stage));
+  check(collector_->set_meta("attempt", std::to_string(intent_.attempt)));
+  return true;
+}
+
+void TraceFollower::commit() {
+  if (!collector_) return;
+  check(collector_->set_findings(evaluator_.findings()));
+  check(collector_->commit());
+  uncommitted_ = false;
+}
+
+void TraceFollower::close_collector() {
+  if (!collector_) return;
+  check(collector_->set_anomalies(tail_.anomalies(), assembler_.anomalies(), assembler_.progress()));
+  commit();
+  collector_.reset();
+}
+
+void TraceFollower::check(Result<void> written) {
+  if (!written.ok() && collector_error_.empty()) collector_error_ = written.error().to_string();
 }
 
 void TraceFollower::show(const trace::Step& step) {
@@ -112,6 +154,7 @@ rules::Summary TraceFollower::finish(bool completed) {
   size_t known = evaluator_.findings().size();
   rules::Summary summary = evaluator_.finish(completed);
   report({summary.findings.begin() + static_cast<ptrdiff_t>(known), summary.findings.end()});
+  close_collector();
   return summary;
 }
 
@@ -136,6 +179,7 @@ std::map<std::string, uint64_t> TraceFollower::anomalies() const {
 
 std::vector<std::string> TraceFollower::notes() const {
   std::vector<std::string> out;
+  if (!collector_error_.empty()) out.push_back("trace.db is incomplete: " + collector_error_);
   auto all = anomalies();
   if (all.contains("dropped_records")) {
     out.push_back(fmt::format("the ranks dropped {} trace records: they came faster than the disk took them",

@@ -14,6 +14,7 @@
 #include "engine/rules/evaluator.h"
 #include "engine/supervise/intent.h"
 #include "engine/supervise/progress.h"
+#include "engine/trace/collector.h"
 #include "engine/trace/steps.h"
 #include "engine/trace/tail.h"
 
@@ -29,7 +30,8 @@ class TraceFollower {
     std::function<void(const rules::Finding&)> on_finding;  // a rule fired for the first time
     std::function<void()> on_step;
   };
-  // An error is a wrong rule configuration or a trace folder that cannot be read.
+  // An error is a wrong rule configuration or a trace folder that cannot be read. `intent` has to live as
+  // long.
   static Result<std::unique_ptr<TraceFollower>> create(EventLoop& loop, const Intent& intent,
                                                        Handlers handlers);
   ~TraceFollower();
@@ -58,15 +60,24 @@ class TraceFollower {
   void add(const std::vector<trace::RankRecord>& records);
   void evaluate(const std::vector<trace::Step>& steps);
   void show(const trace::Step& step);
+  void collect(const std::vector<trace::Step>& steps);
+  bool open_collector();
+  void commit();
+  void close_collector();
+  void check(Result<void> written);
   void report(const std::vector<rules::Finding>& findings);
 
   EventLoop& loop_;
+  const Intent& intent_;
   SystemClock clock_;
   Handlers handlers_;
   bool ranks_are_ours_;  // a rank of the trace is a rank of the stage
   trace::TraceTail tail_;
   trace::StepAssembler assembler_;
   rules::Evaluator evaluator_;
+  std::optional<trace::Collector> collector_;  // created with the first step
+  std::string collector_error_;                // the first
+  bool uncommitted_ = false;
   Progress progress_;
   bool seen_ = false;
   std::optional<double> last_loss_;
