@@ -23,12 +23,12 @@ Result<bool> insert_delivery(Db& db, const Delivery& d) {
   return db.changes() > 0;
 }
 
-Result<std::vector<Delivery>> pending_deliveries(Db& db, int64_t limit) {
+Result<std::vector<Delivery>> pending_deliveries(Db& db, std::string_view project, int64_t limit) {
   PAWL_ASSIGN(
       Stmt row,
       db.prepare("SELECT id, project, delivery_id, forge, event, body, received_ms, state, tries, note"
-                 " FROM deliveries WHERE state='pending' ORDER BY id LIMIT ?"));
-  row.bind_all(limit);
+                 " FROM deliveries WHERE state='pending' AND project=? ORDER BY id LIMIT ?"));
+  row.bind_all(project, limit);
   return read_all(std::move(row));
 }
 

@@ -214,7 +214,7 @@ Result<std::vector<Attempt>> attempts_of(Db& db, std::string_view run_id) {
     a.run_id = row.string(0);
     a.stage = row.string(1);
     a.number = row.integer(2);
-    a.fence = row.string(3);
+    a.fence = row.integer(3);
     a.state = row.string(4);
     a.cpus = row.integer(5);
     a.gpus = row.string(6);

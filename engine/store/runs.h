@@ -46,7 +46,7 @@ struct Attempt {
   std::string run_id;
   std::string stage;
   int64_t number = 0;
-  std::string fence;
+  int64_t fence = 1;  // grows with every start of the attempt
   std::string state;  // starting, running, finished
   int64_t cpus = 0;
   std::string gpus = "[]";

@@ -9,7 +9,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/files.h"
 #include "engine/base/text.h"
-#include "pipelines/match.h"
+#include "pipelines/glob.h"
 
 namespace pawl::trigger {
 namespace {

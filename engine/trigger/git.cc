@@ -31,8 +31,8 @@ using ReferencePtr = std::unique_ptr<git_reference, Freer<git_reference_free>>;
 using BranchIteratorPtr = std::unique_ptr<git_branch_iterator, Freer<git_branch_iterator_free>>;
 using StatusListPtr = std::unique_ptr<git_status_list, Freer<git_status_list_free>>;
 
-Error git_error(int code, std::string_view what, std::string_view where) {
-  const git_error* last = git_error_last();
+Error failure(int code, std::string_view what, std::string_view where) {
+  const ::git_error* last = git_error_last();
   return Error(code == GIT_ENOTFOUND ? ErrorCode::not_found : ErrorCode::io,
                fmt::format("{}: {}", what, last != nullptr ? last->message : "unknown git error"),
                std::string(where));
@@ -47,7 +47,7 @@ Result<RepositoryPtr> open_repository(const std::string& path) {
   });
   git_repository* raw = nullptr;
   if (int code = git_repository_open_ext(&raw, path.c_str(), 0, nullptr); code != 0) {
-    return git_error(code, "cannot open the git repository", path);
+    return failure(code, "cannot open the git repository", path);
   }
   return RepositoryPtr(raw);
 }
@@ -59,13 +59,13 @@ Result<CommitPtr> look_up_commit(git_repository* repository, std::string_view sh
   }
   git_commit* raw = nullptr;
   if (int code = git_commit_lookup(&raw, repository, &id); code != 0)
-    return git_error(code, "no such commit", sha);
+    return failure(code, "no such commit", sha);
   return CommitPtr(raw);
 }
 
 Result<TreePtr> tree_of(git_commit* commit) {
   git_tree* raw = nullptr;
-  if (int code = git_commit_tree(&raw, commit); code != 0) return git_error(code, "cannot read the tree", "");
+  if (int code = git_commit_tree(&raw, commit); code != 0) return failure(code, "cannot read the tree", "");
   return TreePtr(raw);
 }
 
@@ -179,7 +179,7 @@ Result<std::map<std::string, std::string>> Repository::branch_heads() const {
   PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
   git_branch_iterator* raw = nullptr;
   if (int code = git_branch_iterator_new(&raw, repository.get(), GIT_BRANCH_LOCAL); code != 0) {
-    return git_error(code, "cannot list branches", path_);
+    return failure(code, "cannot list branches", path_);
   }
   BranchIteratorPtr iterator(raw);
   std::map<std::string, std::string> out;
@@ -200,7 +200,7 @@ Result<std::string> Repository::current_branch() const {
   PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
   git_reference* raw = nullptr;
   if (int code = git_repository_head(&raw, repository.get()); code != 0) {
-    return git_error(code, "the repository has no commit yet", path_);
+    return failure(code, "the repository has no commit yet", path_);
   }
   ReferencePtr head(raw);
   if (git_reference_is_branch(head.get()) == 0) return std::string();
@@ -215,14 +215,14 @@ Result<std::optional<std::string>> Repository::file_at(std::string_view sha, std
   git_tree_entry* raw = nullptr;
   int code = git_tree_entry_bypath(&raw, tree.get(), std::string(path).c_str());
   if (code == GIT_ENOTFOUND) return std::optional<std::string>();
-  if (code != 0) return git_error(code, "cannot look up", path);
+  if (code != 0) return failure(code, "cannot look up", path);
   TreeEntryPtr entry(raw);
   bool regular = git_tree_entry_type(entry.get()) == GIT_OBJECT_BLOB &&
                  git_tree_entry_filemode(entry.get()) != GIT_FILEMODE_LINK;
   if (!regular) return Error(ErrorCode::invalid, "is not a regular file in the commit", std::string(path));
   git_blob* blob_raw = nullptr;
   if (code = git_blob_lookup(&blob_raw, repository.get(), git_tree_entry_id(entry.get())); code != 0) {
-    return git_error(code, "cannot read", path);
+    return failure(code, "cannot read", path);
   }
   BlobPtr blob(blob_raw);
   auto size = static_cast<uint64_t>(git_blob_rawsize(blob.get()));
@@ -252,7 +252,7 @@ Result<std::vector<std::string>> Repository::changed_paths(std::string_view befo
   git_diff* raw = nullptr;
   if (int code = git_diff_tree_to_tree(&raw, repository.get(), old_tree.get(), new_tree.get(), nullptr);
       code != 0) {
-    return git_error(code, "cannot compare", after);
+    return failure(code, "cannot compare", after);
   }
   DiffPtr diff(raw);
   std::vector<std::string> out;
@@ -261,6 +261,20 @@ Result<std::vector<std::string>> Repository::changed_paths(std::string_view befo
     out.emplace_back(delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path);
   }
   return out;
+}
+
+Result<std::optional<std::string>> Repository::merge_base(std::string_view a, std::string_view b) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  auto first = look_up_commit(repository.get(), a);
+  auto second = look_up_commit(repository.get(), b);
+  if (!first.ok() || !second.ok()) return std::optional<std::string>();
+  git_oid base;
+  int code =
+      git_merge_base(&base, repository.get(), git_commit_id(first->get()), git_commit_id(second->get()));
+  if (code == GIT_ENOTFOUND) return std::optional<std::string>();
+  if (code != 0) return failure(code, "cannot find the merge base", path_);
+  char text[GIT_OID_HEXSZ + 1];
+  return std::optional<std::string>(git_oid_tostr(text, sizeof text, &base));
 }
 
 Result<void> Repository::checkout(std::string_view sha, const std::string& target) const {
@@ -274,13 +288,44 @@ Result<void> Repository::checkout(std::string_view sha, const std::string& targe
   return {};
 }
 
+namespace {
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+}  // namespace
+
+Result<std::string> Repository::git_dir() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  return without_slash(git_repository_path(repository.get()));
+}
+
+Result<std::string> Repository::work_dir() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  const char* folder = git_repository_workdir(repository.get());
+  return without_slash(folder != nullptr ? folder : git_repository_path(repository.get()));
+}
+
+Result<std::string> Repository::origin_url() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  git_remote* raw = nullptr;
+  int code = git_remote_lookup(&raw, repository.get(), "origin");
+  if (code == GIT_ENOTFOUND) return std::string();
+  if (code != 0) return failure(code, "cannot read the remote", path_);
+  std::unique_ptr<git_remote, Freer<git_remote_free>> remote(raw);
+  const char* url = git_remote_url(raw);
+  return std::string(url != nullptr ? url : "");
+}
+
 Result<bool> Repository::has_local_changes() const {
   PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
   git_status_options options = GIT_STATUS_OPTIONS_INIT;
   options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
   git_status_list* raw = nullptr;
   if (int code = git_status_list_new(&raw, repository.get(), &options); code != 0) {
-    return git_error(code, "cannot read the status", path_);
+    return failure(code, "cannot read the status", path_);
   }
   StatusListPtr list(raw);
   return git_status_list_entrycount(list.get()) > 0;

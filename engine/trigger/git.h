@@ -55,9 +55,16 @@ class Repository {
   // that differ from its first parent (everything, for a root commit).
   Result<std::vector<std::string>> changed_paths(std::string_view before, std::string_view after) const;
 
+  // The best common ancestor; nullopt when the histories are unrelated or a commit is not here.
+  Result<std::optional<std::string>> merge_base(std::string_view a, std::string_view b) const;
+
   // Writes exactly the commit's files to `target`, which must not exist yet, as a checkout with a detached
   // HEAD.
   Result<void> checkout(std::string_view sha, const std::string& target) const;
+
+  Result<std::string> git_dir() const;     // absolute, of a working tree too
+  Result<std::string> work_dir() const;    // absolute; the git folder itself of a bare repository
+  Result<std::string> origin_url() const;  // of the remote "origin"; empty when there is none
 
   // Whether tracked files differ from HEAD (a notice for `pawl run`, nothing more).
   Result<bool> has_local_changes() const;

@@ -76,7 +76,7 @@ CREATE TABLE attempts (
   run_id      TEXT NOT NULL REFERENCES runs (id),
   stage       TEXT NOT NULL,
   number      INTEGER NOT NULL,          -- 1, 2, ...
-  fence       TEXT NOT NULL,             -- a supervisor whose fence differs from the one on disk leaves
+  fence       INTEGER NOT NULL,          -- grows with every start; a supervisor with an older one leaves
   state       TEXT NOT NULL CHECK (state IN ('starting', 'running', 'finished')),
   cpus        INTEGER NOT NULL,
   gpus        TEXT NOT NULL DEFAULT '[]', -- UUIDs this attempt holds, as a JSON array

@@ -1,0 +1,122 @@
+// The sub-commands as functions: main.cc turns arguments into these values, each file here does one command
+// (or a few that belong together). All return the process's exit code.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+
+namespace pawl::cli {
+
+// What every command knows.
+struct Global {
+  std::string home;   // --home; empty: as find_home() says
+  bool json = false;  // --json: one JSON document on standard output, nothing else
+};
+
+struct CheckOptions {
+  std::string path = ".";  // a file, or a folder with a .pawl.yml
+};
+int check(const Global& global, const CheckOptions& options);
+
+struct InitOptions {
+  std::string path = ".";
+  bool force = false;  // overwrite
+};
+int init(const Global& global, const InitOptions& options);
+
+struct ServeOptions {
+  std::string listen;  // empty: as configured
+};
+int serve(const Global& global, const ServeOptions& options);
+
+struct ProjectAddOptions {
+  std::string url;
+  std::string name;  // empty: from the URL
+  std::string target = "main";
+  std::string username;
+  std::string token_env;  // name of the environment variable with the clone token
+  std::string forge;      // github, gitea; empty: no statuses
+  std::string forge_api;
+  std::string forge_token_env;
+  std::map<std::string, std::string> data;
+  bool install_hook = false;  // the URL is a local bare repository: install `pawl hook post-receive` there
+};
+int project_add(const Global& global, const ProjectAddOptions& options);
+int project_list(const Global& global);
+int project_remove(const Global& global, const std::string& name);
+
+struct RunOptions {
+  std::string path = ".";
+  std::string ref = "HEAD";
+  std::string project;  // empty: from the origin URL, else the folder's name
+  std::string branch;   // empty: the branch HEAD is on
+  std::string target = "main";
+  std::map<std::string, std::string> data;
+  bool quiet = false;  // no output of the stages
+};
+int run(const Global& global, const RunOptions& options);
+
+struct RunsOptions {
+  std::string project;
+  std::string branch;
+  std::string verdict;
+  int64_t limit = 20;
+};
+int runs(const Global& global, const RunsOptions& options);
+
+struct StatusOptions {
+  std::string run;      // empty: what is going on now
+  bool follow = false;  // until the run ends; exits with its code
+};
+int status(const Global& global, const StatusOptions& options);
+
+int show(const Global& global, const std::string& run);
+int compare(const Global& global, const std::string& a, const std::string& b);
+
+struct LogsOptions {
+  std::string run;
+  std::string stage;    // empty: the last one that started
+  int64_t attempt = 0;  // 0: the last
+  bool follow = false;
+  int64_t tail = -1;  // last lines only
+};
+int logs(const Global& global, const LogsOptions& options);
+
+struct TraceOptions {
+  std::string run;
+  std::string stage;   // empty: the last one with a trace
+  std::string series;  // regex of names; empty: an overview
+  bool csv = false;
+  int64_t points = 50;  // at most, in a table
+};
+int trace(const Global& global, const TraceOptions& options);
+
+int rerun(const Global& global, const std::string& run);
+int cancel(const Global& global, const std::string& run);
+
+struct PinOptions {
+  std::string run;
+  std::string why;
+};
+int baseline_list(const Global& global, const std::string& project);
+int baseline_pin(const Global& global, const PinOptions& options);
+
+struct ArtifactOptions {
+  std::string run;
+  std::string path;    // "stage/path" or "path"
+  std::string output;  // empty: the file's name in the working directory; "-": standard output
+};
+int artifacts_list(const Global& global, const std::string& run);
+int artifacts_get(const Global& global, const ArtifactOptions& options);
+
+int hook_post_receive();
+int version(const Global& global);
+
+// Prints "pawl: <error>" and gives the exit code that fits: 2 for what the user can mend, 3 for the rest.
+int fail(const Error& error);
+
+}  // namespace pawl::cli

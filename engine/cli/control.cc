@@ -1,0 +1,202 @@
+// pawl cancel, rerun, baseline, artifacts: acting on runs. With a daemon running, it acts; without one, what
+// needs no engine is done on the record itself, under its lock.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/clock.h"
+#include "engine/base/files.h"
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/daemon_client.h"
+#include "engine/cli/output.h"
+#include "engine/cli/record.h"
+#include "engine/core/run_json.h"
+#include "engine/store/cas.h"
+#include "engine/store/database.h"
+#include "engine/store/results.h"
+#include "engine/store/verdicts.h"
+
+namespace pawl::cli {
+namespace {
+
+std::string user_name() {
+  passwd* entry = getpwuid(getuid());
+  return entry != nullptr ? entry->pw_name : std::to_string(getuid());
+}
+
+// The id of the run a person named.
+Result<store::Run> named_run(const Global& global, const std::string& name) {
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  return store::look_up_run(record.db, name);
+}
+
+Result<int> post_to_run(const Global& global, const std::string& name, std::string_view action) {
+  PAWL_ASSIGN(store::Run run, named_run(global, name));
+  PAWL_ASSIGN(core::Home home, core::find_home(global.home));
+  PAWL_ASSIGN(DaemonClient daemon, DaemonClient::connect(home));
+  PAWL_ASSIGN(Json answer,
+              daemon.post(fmt::format("/api/v1/runs/{}/{}", run.id, action), {{"who", user_name()}}));
+  if (global.json) {
+    print_json(answer);
+  } else if (action == "rerun") {
+    print(fmt::format("run {} started\n", json_int(answer, "number")));
+  } else {
+    print(fmt::format("run {} is being cancelled\n", run.number));
+  }
+  return 0;
+}
+
+Result<int> list_baselines(const Global& global, const std::string& project) {
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  PAWL_ASSIGN(auto history, store::baseline_history(record.db, project));
+  if (global.json) {
+    Json out = Json::array();
+    for (const auto& b : history) out.push_back(core::baseline_json(b));
+    print_json({{"baselines", out}});
+    return 0;
+  }
+  std::vector<std::vector<Cell>> rows;
+  int64_t now = SystemClock().unix_ms();
+  std::map<std::pair<std::string, std::string>, bool> seen;
+  for (const auto& b : history) {
+    PAWL_ASSIGN(auto run, store::find_run(record.db, b.run_id));
+    bool current = seen.emplace(std::pair(b.project, b.branch), true).second;
+    rows.push_back({{current ? "current" : "", Tone::good},
+                    {b.project},
+                    {b.branch},
+                    {run ? std::to_string(run->number) : "?"},
+                    {run ? run->commit_sha.substr(0, 8) : "?"},
+                    {b.cause},
+                    {b.who},
+                    {age(b.created_ms, now), Tone::dim},
+                    {b.why}});
+  }
+  print(rows.empty()
+            ? "no baselines yet\n"
+            : render_table({"", "project", "branch", "run", "commit", "cause", "who", "when", "why"}, rows));
+  return 0;
+}
+
+// Without a daemon: the same row, written under the home's lock.
+Result<store::Baseline> pin_here(const core::Home& home, const store::Run& run, const PinOptions& options) {
+  PAWL_ASSIGN(FileLock lock, FileLock::try_acquire(home.lock()));
+  PAWL_ASSIGN(Db db, store::open_record(home.database()));
+  PAWL_ASSIGN(auto metrics, store::metrics_of(db, run.id));
+  if (metrics.empty()) {
+    return Error(ErrorCode::conflict, fmt::format("run {} has no metrics to compare with", run.number));
+  }
+  store::Baseline baseline{0,     run.project, run.target,  run.id,
+                           "pin", user_name(), options.why, SystemClock().unix_ms()};
+  PAWL_RETURN_IF_ERROR(store::insert_baseline(db, baseline));
+  baseline.id = db.last_insert_rowid();
+  return baseline;
+}
+
+Result<int> pin(const Global& global, const PinOptions& options) {
+  PAWL_ASSIGN(store::Run run, named_run(global, options.run));
+  PAWL_ASSIGN(core::Home home, core::find_home(global.home));
+  Json answer;
+  if (auto daemon = DaemonClient::connect(home); daemon.ok()) {
+    PAWL_ASSIGN(answer, daemon->post("/api/v1/baselines",
+                                     {{"run", run.id}, {"who", user_name()}, {"why", options.why}}));
+  } else {
+    PAWL_ASSIGN(store::Baseline baseline, pin_here(home, run, options));
+    answer = core::baseline_json(baseline);
+  }
+  if (global.json) {
+    print_json(answer);
+  } else {
+    print(fmt::format("run {} ({}) is now the baseline of {} in {}\n", run.number,
+                      run.commit_sha.substr(0, 8), run.target, run.project));
+  }
+  return 0;
+}
+
+Result<int> list_artifacts(const Global& global, const std::string& name) {
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, name));
+  PAWL_ASSIGN(auto artifacts, store::artifacts_of(record.db, run.id));
+  if (global.json) {
+    Json out = Json::array();
+    for (const auto& a : artifacts) out.push_back(core::artifact_json(a));
+    print_json({{"artifacts", out}});
+    return 0;
+  }
+  std::vector<std::vector<Cell>> rows;
+  for (const auto& a : artifacts) {
+    rows.push_back(
+        {{a.stage + "/" + a.path}, {format_bytes(static_cast<uint64_t>(a.bytes))}, {a.digest.substr(0, 19)}});
+  }
+  print(rows.empty() ? "no artifacts\n" : render_table({"artifact", "size", "digest"}, rows));
+  return 0;
+}
+
+Result<int> get_artifact(const Global& global, const ArtifactOptions& options) {
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
+  PAWL_ASSIGN(auto artifacts, store::artifacts_of(record.db, run.id));
+  std::vector<store::Artifact> found;
+  for (const auto& a : artifacts) {
+    if (a.path == options.path || a.stage + "/" + a.path == options.path) found.push_back(a);
+  }
+  if (found.empty()) {
+    return Error(ErrorCode::not_found,
+                 fmt::format("run {} has no artifact '{}': see `pawl artifacts list {}`", run.number,
+                             sanitize_for_terminal(options.path), run.number));
+  }
+  if (found.size() > 1) {
+    return Error(ErrorCode::usage, fmt::format("several stages have '{}': write {}/{}", options.path,
+                                               found[0].stage, options.path));
+  }
+  PAWL_ASSIGN(std::string from, store::Cas(record.home.cas()).path_of(found[0].digest));
+  UniqueFd source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source) return errno_error("cannot open", from, errno);
+  std::string output =
+      options.output.empty() ? found[0].path.substr(found[0].path.find_last_of('/') + 1) : options.output;
+  UniqueFd target(output == "-" ? dup(STDOUT_FILENO)
+                                : open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!target) return errno_error("cannot create", output, errno);
+  std::string buffer(1 << 18, '\0');
+  while (true) {
+    ssize_t n = read(source.get(), buffer.data(), buffer.size());
+    if (n < 0) return errno_error("cannot read", from, errno);
+    if (n == 0) break;
+    PAWL_RETURN_IF_ERROR(write_all(target.get(), std::string_view(buffer).substr(0, static_cast<size_t>(n))));
+  }
+  if (output != "-" && !global.json)
+    print(fmt::format("{} ({})\n", output, format_bytes(static_cast<uint64_t>(found[0].bytes))));
+  if (output != "-" && global.json) print_json(core::artifact_json(found[0]));
+  return 0;
+}
+
+int finish(Result<int> result) {
+  return result.ok() ? *result : fail(result.error());
+}
+
+}  // namespace
+
+int rerun(const Global& global, const std::string& run) {
+  return finish(post_to_run(global, run, "rerun"));
+}
+int cancel(const Global& global, const std::string& run) {
+  return finish(post_to_run(global, run, "cancel"));
+}
+int baseline_list(const Global& global, const std::string& project) {
+  return finish(list_baselines(global, project));
+}
+int baseline_pin(const Global& global, const PinOptions& options) {
+  return finish(pin(global, options));
+}
+int artifacts_list(const Global& global, const std::string& run) {
+  return finish(list_artifacts(global, run));
+}
+int artifacts_get(const Global& global, const ArtifactOptions& options) {
+  return finish(get_artifact(global, options));
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,256 @@
+// The command line: CLI11 turns arguments into the option values of commands.h. What a command does is in its
+// own file.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include "engine/base/log.h"
+#include "engine/cli/commands.h"
+#include "engine/supervise/supervisor.h"
+#include "runners/rank_process.h"
+
+namespace {
+
+using pawl::cli::Global;
+
+// git runs us as GIT_ASKPASS: print what it asks for, from the environment, and nothing else.
+int askpass(const char* prompt) {
+  bool username = std::string_view(prompt).starts_with("Username");
+  const char* value = std::getenv(username ? "PAWL_ASKPASS_USERNAME" : "PAWL_ASKPASS_TOKEN");
+  bool empty = value == nullptr || *value == '\0';
+  std::puts(empty ? (username ? "git" : "") : value);
+  return 0;
+}
+
+// "name=path" pairs.
+void add_data_option(CLI::App* command, std::map<std::string, std::string>& out) {
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--data",
+          [&out](const std::vector<std::string>& values) {
+            for (const std::string& value : values) {
+              size_t equals = value.find('=');
+              if (equals == 0 || equals == std::string::npos) {
+                throw CLI::ValidationError("--data", "write NAME=FOLDER, not '" + value + "'");
+              }
+              out[value.substr(0, equals)] = value.substr(equals + 1);
+            }
+          },
+          "Where a dataset lies on this machine: NAME=FOLDER (repeatable)")
+      ->take_all();
+}
+
+struct CommandLine {
+  CLI::App app{
+      "Pawl: CI for models. Trains what a push or a data change touches, watches the training, and is red "
+      "when a\n"
+      "rule fires or the model is worse than the last good one.\n"};
+  Global global;
+  std::function<int()> action;
+
+  pawl::cli::CheckOptions check;
+  pawl::cli::InitOptions init;
+  pawl::cli::ServeOptions serve;
+  pawl::cli::ProjectAddOptions project_add;
+  std::string project_name;
+  pawl::cli::RunOptions run;
+  pawl::cli::RunsOptions runs;
+  pawl::cli::StatusOptions status;
+  std::string run_name = "last";
+  std::string other_run;
+  pawl::cli::LogsOptions logs;
+  pawl::cli::TraceOptions trace;
+  pawl::cli::PinOptions pin;
+  pawl::cli::ArtifactOptions artifact;
+  std::string attempt_dir;
+
+  CLI::App* command(CLI::App* parent, const char* name, const char* help, std::function<int()> does) {
+    CLI::App* made = parent->add_subcommand(name, help);
+    made->callback([this, does = std::move(does)] { action = does; });
+    return made;
+  }
+  void add_run_argument(CLI::App* to, std::string& target, bool required) {
+    CLI::Option* option =
+        to->add_option("run", target, "Run: its number, id, commit (7 characters or more), or `last`");
+    if (required) option->required();
+  }
+
+  CommandLine();
+  void add_pipeline_commands();
+  void add_daemon_commands();
+  void add_view_commands();
+  void add_acting_commands();
+  void add_internal_commands();
+};
+
+CommandLine::CommandLine() {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_help_all_flag("--help-all", "Help of all commands");
+  app.add_option("--home", global.home,
+                 "Home of the record and the daemon (default: $PAWL_HOME, else ~/.local/share/pawl)");
+  app.add_flag("--json", global.json, "Print one JSON document instead of text");
+  app.footer(
+      "Exit codes: 0 pass, 1 gate or rule failed, 2 usage or configuration, 3 infrastructure, 4 inconclusive "
+      "or no\n"
+      "baseline, 130 cancelled.\n"
+      "First steps:\n"
+      "  pawl init                          write a .pawl.yml for this repository\n"
+      "  pawl run                           run it here, now\n"
+      "  pawl project add URL; pawl serve   run it on every push");
+  add_pipeline_commands();
+  add_daemon_commands();
+  add_view_commands();
+  add_acting_commands();
+  add_internal_commands();
+}
+
+void CommandLine::add_pipeline_commands() {
+  auto* c = command(&app, "init", "Write a .pawl.yml for the PyTorch repository in a folder",
+                    [this] { return pawl::cli::init(global, init); });
+  c->add_option("path", init.path, "The repository")->capture_default_str();
+  c->add_flag("--force", init.force, "Replace a .pawl.yml that is there");
+
+  c = command(&app, "check", "Check a pipeline file and say what is wrong where",
+              [this] { return pawl::cli::check(global, check); });
+  c->add_option("path", check.path, "The file, or a folder that has one")->capture_default_str();
+
+  c = command(&app, "run", "Run a commit's pipeline here, without a daemon: same verdict, same exit code",
+              [this] { return pawl::cli::run(global, run); });
+  c->add_option("path", run.path, "The git repository")->capture_default_str();
+  c->add_option("--ref", run.ref, "Commit, branch or tag to run")->capture_default_str();
+  c->add_option("--branch", run.branch, "Count the run for this branch (default: the branch HEAD is on)");
+  c->add_option("--target", run.target, "Branch whose last green run is the baseline")->capture_default_str();
+  c->add_option("--project", run.project, "Name in the record (default: from the origin URL or the folder)");
+  c->add_flag("--quiet", run.quiet, "Do not print what the stages print");
+  add_data_option(c, run.data);
+}
+
+void CommandLine::add_daemon_commands() {
+  auto* c = command(&app, "serve", "Run the daemon: webhooks in, runs, verdicts and reports out",
+                    [this] { return pawl::cli::serve(global, serve); });
+  c->add_option("--listen", serve.listen, "Address and port (default: as in config.yml, 127.0.0.1:8480)");
+
+  auto* project = app.add_subcommand("project", "The repositories the daemon serves");
+  project->require_subcommand(1);
+  c = command(project, "add", "Add a repository; prints the webhook's URL and secret",
+              [this] { return pawl::cli::project_add(global, project_add); });
+  c->add_option("url", project_add.url, "Clone URL, or the path of a bare repository on this machine")
+      ->required();
+  c->add_option("--name", project_add.name, "Name (default: from the URL)");
+  c->add_option("--target", project_add.target, "Branch whose last green run is the baseline")
+      ->capture_default_str();
+  c->add_option("--username", project_add.username, "User name for https clones");
+  c->add_option("--token-env", project_add.token_env,
+                "Environment variable that holds the clone token or password");
+  c->add_option("--forge", project_add.forge, "Write commit statuses to this kind of forge")
+      ->check(CLI::IsMember({"github", "gitea"}));
+  c->add_option("--forge-api", project_add.forge_api, "Its API, when the clone URL does not tell");
+  c->add_option("--forge-token-env", project_add.forge_token_env,
+                "Environment variable that holds its API token");
+  c->add_flag("--install-hook", project_add.install_hook,
+              "Install `pawl hook post-receive` in a bare repository here");
+  add_data_option(c, project_add.data);
+  command(project, "list", "The projects", [this] { return pawl::cli::project_list(global); });
+  c = command(project, "remove", "Stop serving a project; its runs stay",
+              [this] { return pawl::cli::project_remove(global, project_name); });
+  c->add_option("name", project_name, "Its name")->required();
+
+  auto* hook = app.add_subcommand("hook", "What git calls");
+  hook->require_subcommand(1);
+  command(hook, "post-receive", "Report a push to the daemon (from a bare repository's post-receive hook)",
+          [] { return pawl::cli::hook_post_receive(); });
+}
+
+void CommandLine::add_view_commands() {
+  auto* c = command(&app, "runs", "Runs, newest first", [this] { return pawl::cli::runs(global, runs); });
+  c->add_option("--project", runs.project, "Of this project");
+  c->add_option("--branch", runs.branch, "Of this branch");
+  c->add_option("--verdict", runs.verdict, "With this verdict");
+  c->add_option("-n,--limit", runs.limit, "At most so many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+
+  c = command(&app, "status", "What goes on now, and why a run waits",
+              [this] { return pawl::cli::status(global, status); });
+  add_run_argument(c, status.run, false);
+  c->add_flag("-f,--follow", status.follow, "Show progress until the run ends, and exit with its code");
+
+  c = command(&app, "show", "Everything about a run", [this] { return pawl::cli::show(global, run_name); });
+  add_run_argument(c, run_name, false);
+
+  c = command(&app, "compare", "Two runs side by side",
+              [this] { return pawl::cli::compare(global, run_name, other_run); });
+  c->add_option("a", run_name, "Run")->required();
+  c->add_option("b", other_run, "Run")->required();
+
+  c = command(&app, "logs", "What the ranks wrote", [this] { return pawl::cli::logs(global, logs); });
+  logs.run = "last";
+  add_run_argument(c, logs.run, false);
+  c->add_option("--stage", logs.stage, "Of this stage (default: the last that started)");
+  c->add_option("--attempt", logs.attempt, "Of this attempt (default: the last)");
+  c->add_option("--tail", logs.tail, "Only the last lines");
+  c->add_flag("-f,--follow", logs.follow, "Until the attempt ends");
+
+  c = command(&app, "trace", "What the hooks recorded: losses and tensor statistics by step",
+              [this] { return pawl::cli::trace(global, trace); });
+  trace.run = "last";
+  add_run_argument(c, trace.run, false);
+  c->add_option("--stage", trace.stage, "Of this stage (default: the last with a trace)");
+  c->add_option("--series", trace.series, "Series whose names match this regular expression");
+  c->add_option("--points", trace.points, "At most so many rows for each series")->capture_default_str();
+  c->add_flag("--csv", trace.csv, "All rows as CSV");
+}
+
+void CommandLine::add_acting_commands() {
+  auto* c = command(&app, "rerun", "Run the same commit again",
+                    [this] { return pawl::cli::rerun(global, run_name); });
+  add_run_argument(c, run_name, true);
+  c = command(&app, "cancel", "Stop a run", [this] { return pawl::cli::cancel(global, run_name); });
+  add_run_argument(c, run_name, true);
+
+  auto* baseline = app.add_subcommand("baseline", "What runs are compared with");
+  baseline->require_subcommand(1);
+  c = command(baseline, "list", "The history, newest first",
+              [this] { return pawl::cli::baseline_list(global, project_name); });
+  c->add_option("--project", project_name, "Of this project");
+  c = command(baseline, "pin", "Make a run the baseline of its target branch, on record",
+              [this] { return pawl::cli::baseline_pin(global, pin); });
+  add_run_argument(c, pin.run, true);
+  c->add_option("--why", pin.why, "The reason, for the record")->required();
+
+  auto* artifacts = app.add_subcommand("artifacts", "Files a run left");
+  artifacts->require_subcommand(1);
+  c = command(artifacts, "list", "Their names",
+              [this] { return pawl::cli::artifacts_list(global, run_name); });
+  add_run_argument(c, run_name, false);
+  c = command(artifacts, "get", "Copy one out",
+              [this] { return pawl::cli::artifacts_get(global, artifact); });
+  add_run_argument(c, artifact.run, true);
+  c->add_option("path", artifact.path, "Its name, as `artifacts list` shows it")->required();
+  c->add_option("-o,--output", artifact.output,
+                "File to write (default: its own name here; - for standard output)");
+
+  command(&app, "version", "What this binary is", [this] { return pawl::cli::version(global); });
+}
+
+void CommandLine::add_internal_commands() {
+  auto* c = command(&app, "supervise", "", [this] { return pawl::supervise::supervise_main(attempt_dir); });
+  c->group("");  // not shown: `pawl serve` and `pawl run` start it
+  c->add_option("attempt_dir", attempt_dir)->required();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (std::getenv("PAWL_ASKPASS") != nullptr && argc == 2) return askpass(argv[1]);
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return line.app.exit(error) == 0 ? 0 : 2;
+  }
+  return line.action();
+}

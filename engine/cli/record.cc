@@ -1,0 +1,40 @@
+#include "engine/cli/record.h"
+
+#include <fmt/format.h>
+
+#include "engine/base/files.h"
+#include "engine/store/database.h"
+
+namespace pawl::cli {
+
+Result<Record> open_record(const std::string& home_flag) {
+  PAWL_ASSIGN(core::Home home, core::find_home(home_flag));
+  if (!path_exists(home.database())) {
+    return Error(
+        ErrorCode::not_found,
+        fmt::format(
+            "there is no record in {}: name its home with --home or PAWL_HOME, or make a first run with"
+            " `pawl run`",
+            home.root));
+  }
+  PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
+  return Record{std::move(home), std::move(db)};
+}
+
+Result<AttemptPlace> find_attempt(Record& record, const store::Run& run, const std::string& stage,
+                                  int64_t number) {
+  PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
+  const store::Attempt* found = nullptr;
+  for (const store::Attempt& attempt : attempts) {
+    bool wanted = (stage.empty() || attempt.stage == stage) && (number == 0 || attempt.number == number);
+    if (wanted && (found == nullptr || attempt.started_ms >= found->started_ms)) found = &attempt;
+  }
+  if (found == nullptr) {
+    return Error(ErrorCode::not_found, attempts.empty()
+                                           ? fmt::format("run {} has not started a stage", run.number)
+                                           : fmt::format("run {} has no such stage or attempt", run.number));
+  }
+  return AttemptPlace{*found, record.home.attempt(run.id, found->stage, found->number)};
+}
+
+}  // namespace pawl::cli

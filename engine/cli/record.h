@@ -1,0 +1,27 @@
+// What reading commands share: the record opened read-only, a run looked up by the name a person typed.
+#pragma once
+
+#include <string>
+
+#include "engine/base/sqlite.h"
+#include "engine/core/home.h"
+#include "engine/store/runs.h"
+
+namespace pawl::cli {
+
+struct Record {
+  core::Home home;
+  Db db;
+};
+// Error not_found, with what to do, when there is no record yet.
+Result<Record> open_record(const std::string& home_flag);
+
+// The folder of an attempt: the given stage and attempt, or the last that started. Error not_found.
+struct AttemptPlace {
+  store::Attempt attempt;
+  std::string dir;
+};
+Result<AttemptPlace> find_attempt(Record& record, const store::Run& run, const std::string& stage,
+                                  int64_t number);
+
+}  // namespace pawl::cli

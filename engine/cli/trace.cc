@@ -1,0 +1,160 @@
+// pawl trace: what the hooks recorded, as tables, JSON or CSV.
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/files.h"
+#include "engine/base/text.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/output.h"
+#include "engine/cli/record.h"
+#include "engine/trace/query.h"
+
+namespace pawl::cli {
+namespace {
+
+bool is_scalar(trace::Kind kind) {
+  return kind == trace::Kind::scalar || kind == trace::Kind::loss;
+}
+
+std::string number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.6g}", value) : fmt::format("{}", value);
+}
+
+// The attempt asked for, or the last one that has a trace.
+Result<std::string> trace_path(Record& record, const TraceOptions& options) {
+  PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
+  PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
+  std::string found;
+  for (const store::Attempt& attempt : attempts) {
+    std::string path = record.home.attempt(run.id, attempt.stage, attempt.number) + "/trace.db";
+    if ((options.stage.empty() || attempt.stage == options.stage) && path_exists(path)) found = path;
+  }
+  if (found.empty()) return Error(ErrorCode::not_found, fmt::format("run {} has no trace", run.number));
+  return found;
+}
+
+Result<std::vector<trace::CurvePoint>> curve(trace::TraceReader& reader, const trace::SeriesInfo& info,
+                                             int64_t points) {
+  auto wanted = static_cast<size_t>(points);
+  return is_scalar(info.kind) ? reader.curve(info.name, info.kind, wanted)
+                              : reader.tensor_norm(info.name, info.kind, wanted);
+}
+
+Json curve_json(const std::vector<trace::CurvePoint>& points) {
+  Json out = Json::array();
+  for (const trace::CurvePoint& p : points) {
+    out.push_back({{"step", p.step},
+                   {"min", number_to_json(p.min)},
+                   {"max", number_to_json(p.max)},
+                   {"mean", number_to_json(p.mean)},
+                   {"last", number_to_json(p.last)},
+                   {"non_finite", p.non_finite}});
+  }
+  return out;
+}
+
+Result<void> print_overview(trace::TraceReader& reader, const std::vector<trace::SeriesInfo>& series) {
+  std::vector<std::vector<Cell>> rows;
+  for (const trace::SeriesInfo& info : series) {
+    PAWL_ASSIGN(auto points, curve(reader, info, 1 << 20));
+    uint64_t bad = 0;
+    for (const trace::CurvePoint& p : points) bad += p.non_finite;
+    rows.push_back({{info.name},
+                    {std::string(trace::to_string(info.kind))},
+                    {fmt::format("[{}]", fmt::join(info.shape, ", "))},
+                    {std::to_string(points.size())},
+                    {points.empty() ? "" : number(points.front().mean)},
+                    {points.empty() ? "" : number(points.back().last)},
+                    {bad > 0 ? std::to_string(bad) : "", Tone::bad}});
+  }
+  print(render_table({"series", "kind", "shape", "steps", "first", "last", "non-finite"}, rows));
+  print(
+      "First and last are values of scalars and norms of tensors. One of them: pawl trace RUN --series "
+      "NAME\n");
+  return {};
+}
+
+Result<void> print_csv(trace::TraceReader& reader, const std::vector<trace::SeriesInfo>& series) {
+  print("series,kind,step,rank,count,nan,inf,zero,min,max,sum,abs_sum,square_sum\n");
+  for (const trace::SeriesInfo& info : series) {
+    std::string name = "\"" + replace_all(info.name, "\"", "\"\"") + "\"";
+    if (is_scalar(info.kind)) {
+      PAWL_ASSIGN(auto points, reader.curve(info.name, info.kind, 1u << 30));
+      for (const auto& p : points) {
+        print(fmt::format("{},{},{},,,,,,,,{},,\n", name, trace::to_string(info.kind), p.step, p.mean));
+      }
+      continue;
+    }
+    PAWL_ASSIGN(auto rows, reader.tensor(info.name, info.kind, 0, UINT64_MAX >> 1));
+    for (const auto& r : rows) {
+      const trace::TensorStats& s = r.stats;
+      print(fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", name, trace::to_string(info.kind), r.step,
+                        r.rank, s.count, s.nan, s.inf, s.zero, s.min, s.max, s.sum, s.abs_sum, s.square_sum));
+    }
+  }
+  return {};
+}
+
+Result<int> show_trace(const Global& global, const TraceOptions& options) {
+  re2::RE2 pattern(options.series, re2::RE2::Quiet);
+  if (!pattern.ok()) return Error(ErrorCode::usage, "--series is no regular expression: " + pattern.error());
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  PAWL_ASSIGN(std::string path, trace_path(record, options));
+  PAWL_ASSIGN(trace::TraceReader reader, trace::TraceReader::open(path));
+  PAWL_ASSIGN(auto all, reader.series());
+  std::vector<trace::SeriesInfo> series;
+  for (trace::SeriesInfo& info : all) {
+    if (re2::RE2::PartialMatch(info.name, pattern)) series.push_back(std::move(info));
+  }
+  if (series.empty())
+    return Error(ErrorCode::not_found, fmt::format("no series matches '{}'", options.series));
+  if (options.csv) {
+    PAWL_RETURN_IF_ERROR(print_csv(reader, series));
+    return 0;
+  }
+  if (global.json) {
+    Json out = Json::array();
+    for (const trace::SeriesInfo& info : series) {
+      PAWL_ASSIGN(auto points, curve(reader, info, options.points));
+      out.push_back({{"name", info.name},
+                     {"kind", trace::to_string(info.kind)},
+                     {"dtype", trace::to_string(info.dtype)},
+                     {"shape", info.shape},
+                     {"points", curve_json(points)}});
+    }
+    print_json({{"trace", path}, {"series", out}});
+    return 0;
+  }
+  if (options.series.empty()) {
+    PAWL_RETURN_IF_ERROR(print_overview(reader, series));
+    return 0;
+  }
+  for (const trace::SeriesInfo& info : series) {
+    PAWL_ASSIGN(auto points, curve(reader, info, options.points));
+    std::vector<std::vector<Cell>> rows;
+    for (const trace::CurvePoint& p : points) {
+      rows.push_back({{std::to_string(p.step)},
+                      {number(p.min)},
+                      {number(p.mean)},
+                      {number(p.max)},
+                      {p.non_finite > 0 ? std::to_string(p.non_finite) : "", Tone::bad}});
+    }
+    print(fmt::format("{} ({}{})\n", paint(sanitize_for_terminal(info.name), Tone::bold),
+                      trace::to_string(info.kind), is_scalar(info.kind) ? "" : ", norm"));
+    print(render_table({"step", "min", "mean", "max", "non-finite"}, rows) + "\n");
+  }
+  return 0;
+}
+
+}  // namespace
+
+int trace(const Global& global, const TraceOptions& options) {
+  auto result = show_trace(global, options);
+  return result.ok() ? *result : fail(result.error());
+}
+
+}  // namespace pawl::cli

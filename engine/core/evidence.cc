@@ -1,0 +1,78 @@
+#include "engine/core/evidence.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "engine/base/files.h"
+#include "engine/gate/predictions.h"
+#include "engine/store/results.h"
+#include "engine/store/runs.h"
+
+namespace pawl::core {
+namespace {
+
+Result<gate::EvaluationVector> read_csv(const std::string& path, const std::string& name) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return errno_error("cannot open", path, errno);
+  gate::PredictionsReader reader(name);
+  std::string buffer(1 << 18, '\0');
+  while (true) {
+    ssize_t n = read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("cannot read", path, errno);
+    if (n == 0) return reader.finish();
+    PAWL_RETURN_IF_ERROR(reader.feed(std::string_view(buffer).substr(0, static_cast<size_t>(n))));
+  }
+}
+
+Result<gate::EvaluationVector> read_predictions(const store::Cas& cas, const store::Artifact& artifact) {
+  PAWL_ASSIGN(std::string path, cas.path_of(artifact.digest));
+  if (!artifact.path.ends_with(".npy")) return read_csv(path, artifact.path);
+  PAWL_ASSIGN(std::string bytes, read_file(path, gate::kMaxPredictionsBytes));
+  return gate::parse_predictions_npy(bytes, artifact.path);
+}
+
+// The last stage of the plan that wrote metrics.
+Result<std::string> judged_stage(Db& db, const std::string& run_id, const gate::Policy& policy,
+                                 const std::vector<store::Metric>& metrics) {
+  if (!policy.stage.empty()) return policy.stage;
+  PAWL_ASSIGN(auto stages, store::stages_of(db, run_id));
+  std::string last;
+  for (const store::Stage& stage : stages) {
+    for (const store::Metric& metric : metrics) {
+      if (metric.stage == stage.name) last = stage.name;
+    }
+  }
+  return last;
+}
+
+}  // namespace
+
+Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::string& run_id,
+                                     const gate::Policy& policy) {
+  gate::Evidence evidence;
+  PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
+  PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics));
+  for (const store::Metric& m : metrics) {
+    if (m.stage == stage) evidence.metrics.push_back({m.name, m.value, std::nullopt, m.unit, m.n});
+  }
+  std::set<std::string> wanted;
+  for (const gate::MetricRule& rule : policy.metrics) {
+    if (rule.paired) wanted.insert(rule.paired->predictions);
+  }
+  PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run_id));
+  for (const store::Artifact& artifact : artifacts) {
+    if (artifact.stage != stage || !wanted.contains(artifact.path)) continue;
+    auto vector = read_predictions(cas, artifact);
+    if (vector.ok()) {
+      evidence.vectors[artifact.path] = std::move(*vector);
+    } else {
+      evidence.unreadable[artifact.path] = vector.error().to_string();
+    }
+  }
+  return evidence;
+}
+
+}  // namespace pawl::core

@@ -1,0 +1,133 @@
+#include "engine/core/judge.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/json.h"
+#include "engine/core/evidence.h"
+#include "engine/gate/verdict_json.h"
+#include "engine/store/database.h"
+#include "engine/store/results.h"
+#include "engine/supervise/result.h"
+
+namespace pawl::core {
+namespace {
+
+struct Gathered {
+  gate::Inputs inputs;
+  std::optional<std::string> baseline_run;
+};
+
+// The last attempt of a stage says how the stage ended.
+const store::Attempt* last_attempt(const std::vector<store::Attempt>& attempts, const std::string& stage) {
+  const store::Attempt* found = nullptr;
+  for (const store::Attempt& attempt : attempts) {
+    if (attempt.stage == stage) found = &attempt;
+  }
+  return found;
+}
+
+bool is_infrastructure(const std::string& outcome) {
+  return outcome == "lost" || outcome == "error";
+}
+
+void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
+               const std::vector<store::Finding>& findings, gate::Inputs& inputs) {
+  bool fired = false;
+  for (const store::Finding& f : findings) {
+    if (attempt == nullptr || f.stage != stage.name || f.attempt != attempt->number || f.severity != "fail")
+      continue;
+    inputs.findings.push_back({f.rule, f.first_step, f.rank, f.tensor, f.message});
+    fired = true;
+  }
+  if (attempt != nullptr) {
+    // Required rules that saw nothing: no row of their own, but they fail the stage.
+    auto result = supervise::parse_result(attempt->result, "attempts.result");
+    if (result.ok()) {
+      for (const rules::RuleOutcome& rule : result->rules) {
+        if (!rule.required || rule.outcome != rules::Outcome::not_evaluated) continue;
+        inputs.findings.push_back({rule.rule, std::nullopt, std::nullopt, "", rule.reason});
+        fired = true;
+      }
+    }
+  }
+  if (stage.state == schedule::StageState::succeeded) return;
+  if (stage.state == schedule::StageState::skipped || fired) return;  // said by what it needs, or by the rule
+  std::string reason = attempt != nullptr ? attempt->reason : "it was not started";
+  std::string outcome = attempt != nullptr ? attempt->outcome.value_or("") : "";
+  inputs.stages.push_back({stage.name, reason, is_infrastructure(outcome)});
+}
+
+Result<Gathered> gather(Db& db, const Home& home, const store::Run& run, const gate::Policy& policy,
+                        const std::vector<schedule::StageNode>& stages) {
+  Gathered out;
+  store::Cas cas(home.cas());
+  PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
+  PAWL_ASSIGN(auto findings, store::findings_of(db, run.id));
+  for (const schedule::StageNode& stage : stages) {
+    add_stage(stage, last_attempt(attempts, stage.name), findings, out.inputs);
+  }
+  PAWL_ASSIGN(out.inputs.evidence, load_evidence(db, cas, run.id, policy));
+  out.inputs.target_branch = run.target;
+  PAWL_ASSIGN(out.inputs.target_was_ever_green, store::ever_green(db, run.project, run.target));
+  PAWL_ASSIGN(auto baseline, store::current_baseline(db, run.project, run.target));
+  if (!baseline) return out;
+  PAWL_ASSIGN(auto baseline_run, store::find_run(db, baseline->run_id));
+  if (!baseline_run)
+    return Error(ErrorCode::internal, "the baseline's run is not in the record", baseline->run_id);
+  gate::Baseline compared;
+  compared.run = {baseline_run->id, baseline_run->number, baseline_run->commit_sha, baseline_run->branch,
+                  baseline_run->finished_ms.value_or(0)};
+  PAWL_ASSIGN(compared.evidence, load_evidence(db, cas, baseline_run->id, policy));
+  out.inputs.baseline = std::move(compared);
+  out.baseline_run = baseline_run->id;
+  return out;
+}
+
+Result<Judgement> judge_with(Db& db, const Home& home, const store::Run& run, const pipeline::Plan& plan,
+                             const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
+  PAWL_ASSIGN(Gathered gathered, gather(db, home, run, plan.gate, stages));
+  gate::Verdict verdict = gate::judge(plan.gate, gathered.inputs);
+  Judgement out;
+  out.verdict.run_id = run.id;
+  out.verdict.kind = gate::to_string(verdict.kind);
+  out.verdict.headline = verdict.headline;
+  if (verdict.baseline) out.verdict.baseline_run = verdict.baseline->id;
+  out.verdict.body = dump_json(gate::to_json(verdict));
+  for (const gate::Reason& r : verdict.reasons) {
+    out.verdict.reasons.push_back({r.subject, std::string(gate::to_string(r.check)),
+                                   std::string(gate::to_string(r.status)), r.sentence});
+  }
+  out.verdict.created_ms = now_ms;
+  out.exit_code = gate::exit_code(verdict.kind);
+  bool on_target = run.branch == run.target;
+  if (verdict.kind == gate::VerdictKind::pass && on_target && !plan.gate.metrics.empty()) {
+    out.baseline_cause = plan.gate.bootstrap && !gathered.baseline_run ? "bootstrap" : "green";
+  }
+  return out;
+}
+
+}  // namespace
+
+Judgement judge_run(const Home& home, const store::Run& run, const pipeline::Plan& plan,
+                    const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
+  Judgement out;
+  out.verdict.run_id = run.id;
+  out.verdict.body = "{}";
+  out.verdict.created_ms = now_ms;
+  if (!run.cancel.empty()) {
+    out.verdict.kind = "CANCELLED";
+    out.verdict.headline = run.cancel;
+    out.exit_code = 130;
+    return out;
+  }
+  auto db = store::open_record_for_reading(home.database());
+  auto judged = db.ok() ? judge_with(*db, home, run, plan, stages, now_ms) : Result<Judgement>(db.error());
+  if (judged.ok()) return std::move(*judged);
+  // A gate that did not run is red.
+  out.verdict.kind = "ERROR";
+  out.verdict.headline = "the gate could not be evaluated: " + judged.error().to_string();
+  out.exit_code = 3;
+  return out;
+}
+
+}  // namespace pawl::core

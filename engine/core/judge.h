@@ -1,0 +1,32 @@
+// The end of a run: the gate compares it with the baseline, the report is written. Blocks (reads the record
+// through a connection of its own, and files); runs on the worker pool. What it decides is recorded by the
+// run's driver.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/home.h"
+#include "engine/schedule/dag.h"
+#include "engine/store/runs.h"
+#include "engine/store/verdicts.h"
+#include "pipelines/plan.h"
+
+namespace pawl::core {
+
+struct Judgement {
+  store::Verdict verdict;
+  int exit_code = 3;
+  // The cause when the run becomes the baseline of its target branch: "green" or "bootstrap"; empty when not.
+  std::string baseline_cause;
+};
+
+// A gate that cannot be evaluated is an ERROR, never a pass.
+Judgement judge_run(const Home& home, const store::Run& run, const pipeline::Plan& plan,
+                    const std::vector<schedule::StageNode>& stages, int64_t now_ms);
+
+// Writes report/{report.html,summary.md,junit.xml} of a run that is about to finish with `verdict`.
+Result<void> write_reports(const Home& home, const store::Run& run, const store::Verdict& verdict);
+
+}  // namespace pawl::core

@@ -1,0 +1,70 @@
+#include "engine/core/prepare.h"
+
+#include <fmt/format.h>
+
+#include "engine/base/files.h"
+#include "engine/core/push_events.h"
+#include "engine/trigger/git.h"
+#include "pipelines/load.h"
+#include "pipelines/parse.h"
+
+namespace pawl::core {
+namespace {
+
+Error pipeline_error(const pipeline::ParseResult& parsed) {
+  return Error(ErrorCode::usage, render(parsed.diagnostics));
+}
+
+Result<pipeline::Pipeline> read_pipeline(const std::string& folder) {
+  pipeline::ParseResult parsed = pipeline::load_pipeline(folder);
+  if (!parsed.pipeline) return pipeline_error(parsed);
+  return std::move(*parsed.pipeline);
+}
+
+// The gate of the target branch as it is now; nullopt when that branch, or its pipeline file, is not there
+// yet.
+Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
+                                                const std::string& target) {
+  auto head = repository.resolve("refs/heads/" + target);
+  if (!head.ok()) return std::optional<gate::Policy>();
+  PAWL_ASSIGN(auto text, pipeline_text_at(repository, *head));
+  if (!text) return std::optional<gate::Policy>();
+  auto parsed = pipeline::parse_pipeline(*text, target + ":.pawl.yml");
+  if (!parsed.pipeline) return pipeline_error(parsed);
+  return std::optional<gate::Policy>(parsed.pipeline->gate);
+}
+
+}  // namespace
+
+trigger::DataSpec data_spec(const pipeline::Dataset& dataset,
+                            const std::map<std::string, std::string>& overrides,
+                            const std::string& checkout) {
+  auto it = overrides.find(dataset.name);
+  return {join_path(checkout, it != overrides.end() ? it->second : dataset.path), dataset.include,
+          dataset.exclude};
+}
+
+Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunSource& source,
+                             Sync<trigger::StatCache>& cache) {
+  std::string checkout = home.source(run.id);
+  PAWL_RETURN_IF_ERROR(remove_tree(checkout));  // of an earlier try
+  PAWL_RETURN_IF_ERROR(make_dirs(home.run(run.id)));
+  trigger::Repository repository(source.repository);
+  PAWL_RETURN_IF_ERROR(repository.checkout(run.commit_sha, checkout));
+
+  Prepared out;
+  PAWL_ASSIGN(out.pipeline, read_pipeline(checkout));
+  if (run.branch != run.target) {
+    PAWL_ASSIGN(auto gate, target_gate(repository, run.target));
+    if (gate) out.pipeline.gate = *gate;
+  }
+  for (const pipeline::Dataset& dataset : out.pipeline.data) {
+    trigger::DataSpec spec = data_spec(dataset, source.data, checkout);
+    auto version = trigger::scan_data(spec, *cache.lock());
+    if (!version.ok()) return std::move(version).error().wrap(fmt::format("dataset '{}'", dataset.name));
+    out.data.push_back({dataset.name, spec.root, std::move(version).value()});
+  }
+  return out;
+}
+
+}  // namespace pawl::core

@@ -1,0 +1,46 @@
+// The first thing a run does: check out its commit, read the pipeline at that commit, and find the version of
+// every dataset. Blocks (git, hashing); runs on the worker pool and touches no engine state.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/sync.h"
+#include "engine/core/home.h"
+#include "engine/store/runs.h"
+#include "engine/trigger/data.h"
+#include "pipelines/pipeline.h"
+
+namespace pawl::core {
+
+// Where a run's commit comes from, and where datasets lie on this machine.
+struct RunSource {
+  std::string repository;                   // a local git repository that has the commit
+  std::map<std::string, std::string> data;  // dataset -> folder, over the path in .pawl.yml
+};
+
+struct PreparedData {
+  std::string dataset;
+  std::string path;  // absolute
+  trigger::DataVersion version;
+};
+
+struct Prepared {
+  pipeline::Pipeline pipeline;
+  std::vector<PreparedData> data;
+};
+
+// Errors: usage (the pipeline file is missing or wrong; the message is the rendered diagnostics), not_found
+// (a dataset), others from git and files. The gate is the target branch's own where the run is not on it, so
+// that a change cannot relax the gate that judges it.
+Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunSource& source,
+                             Sync<trigger::StatCache>& cache);
+
+// The folder of a dataset: the machine's own setting, else the path in the pipeline, relative to the
+// checkout.
+trigger::DataSpec data_spec(const pipeline::Dataset& dataset,
+                            const std::map<std::string, std::string>& overrides, const std::string& checkout);
+
+}  // namespace pawl::core

@@ -1,0 +1,348 @@
+#include "engine/core/project_worker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/files.h"
+#include "engine/base/ids.h"
+#include "engine/base/log.h"
+#include "engine/store/data.h"
+#include "engine/store/inbox.h"
+#include "pipelines/load.h"
+#include "pipelines/parse.h"
+
+namespace pawl::core {
+namespace {
+
+constexpr int64_t kDeliveriesAtOnce = 64;
+constexpr int64_t kMaxTries = 8;  // of a delivery whose repository cannot be read, with growing pauses
+
+bool may_go_away(const Error& error) {
+  return error.code() == ErrorCode::unavailable || error.code() == ErrorCode::io ||
+         error.code() == ErrorCode::timeout;
+}
+
+}  // namespace
+
+struct ProjectWorker::FetchResult {
+  Result<void> fetched;
+  bool first = false;  // the mirror was made by this fetch: what it has is history, not news
+  std::map<std::string, std::string> heads;
+  std::vector<std::pair<store::Delivery, Result<DeliveryOutcome>>> deliveries;
+};
+
+struct ProjectWorker::DataLook {
+  Result<std::string> fingerprint;
+  std::optional<Result<trigger::DataVersion>> version;  // when it had settled and was read in full
+  std::string path;
+};
+
+struct ProjectWorker::WatchResult {
+  std::string head;
+  std::optional<trigger::Commit> commit;
+  std::optional<pipeline::Pipeline> pipeline;
+  std::map<std::string, DataLook> data;
+};
+
+ProjectWorker::ProjectWorker(Context& context, Project project, Starter starter)
+    : context_(context),
+      project_(std::move(project)),
+      starter_(std::move(starter)),
+      schedule_checked_ms_(context.clock.unix_ms()) {}
+
+ProjectWorker::~ProjectWorker() {
+  for (EventLoop::Id timer : timers_) context_.loop.remove(timer);
+}
+
+void ProjectWorker::start() {
+  reconcile_wanted_ = true;
+  inbox_wanted_ = true;
+  timers_.push_back(context_.loop.call_every(context_.config.reconcile_ms, [this] {
+    reconcile_wanted_ = true;
+    pump();
+  }));
+  timers_.push_back(context_.loop.call_every(context_.config.data_poll_ms, [this] { watch(); }));
+  pump();
+}
+
+void ProjectWorker::set_project(Project project) {
+  project_ = std::move(project);
+}
+
+void ProjectWorker::wake_inbox() {
+  inbox_wanted_ = true;
+  pump();
+}
+
+void ProjectWorker::pump() {
+  if (fetching_ || (!inbox_wanted_ && !reconcile_wanted_)) return;
+  fetch();
+}
+
+// --- deliveries and branch heads
+// -------------------------------------------------------------------------------------
+
+void ProjectWorker::fetch() {
+  auto pending = store::pending_deliveries(context_.db, project_.name, kDeliveriesAtOnce);
+  if (!pending.ok()) {
+    log_error("project {}: {}", project_.name, pending.error().to_string());
+    return;
+  }
+  inbox_wanted_ = false;
+  if (pending->empty() && !reconcile_wanted_) return;
+  fetching_ = true;
+  run_on_pool(
+      context_,
+      [project = project_, mirror_path = context_.home.mirror(project_.name),
+       pending = std::move(*pending)]() {
+        FetchResult result;
+        result.first = !path_exists(mirror_path);
+        trigger::Repository mirror(mirror_path);
+        result.fetched = mirror.update_mirror({project.url, project.username, project.token});
+        if (!result.fetched.ok()) {
+          for (const store::Delivery& d : pending) result.deliveries.emplace_back(d, result.fetched.error());
+          return result;
+        }
+        if (auto heads = mirror.branch_heads(); heads.ok()) result.heads = std::move(*heads);
+        for (const store::Delivery& d : pending)
+          result.deliveries.emplace_back(d, evaluate_delivery(project, mirror, d));
+        return result;
+      },
+      [self = weak_from_this()](FetchResult result) {
+        if (auto worker = self.lock()) worker->on_fetched(std::move(result));
+      });
+}
+
+void ProjectWorker::on_fetched(FetchResult result) {
+  fetching_ = false;
+  if (result.fetched.ok()) {
+    failures_ = 0;
+    if (!last_error_.empty()) log_info("project {}: its repository can be read again", project_.name);
+    last_error_.clear();
+  } else if (result.fetched.error().to_string() != last_error_) {
+    last_error_ = result.fetched.error().to_string();
+    log_warning("project {}: {}", project_.name, last_error_);
+  }
+  for (auto& [delivery, outcome] : result.deliveries) on_delivery(delivery, std::move(outcome));
+  if (result.fetched.ok() && (reconcile_wanted_ || result.first)) reconcile(result);
+  reconcile_wanted_ = false;
+  if (!result.fetched.ok() && !result.deliveries.empty()) return retry_later();
+  pump();
+}
+
+void ProjectWorker::retry_later() {
+  int64_t delay = std::min<int64_t>(int64_t{1000} << std::min(failures_++, 8), 300'000);
+  context_.loop.call_after(delay, [self = weak_from_this()] {
+    if (auto worker = self.lock()) worker->wake_inbox();
+  });
+}
+
+void ProjectWorker::on_delivery(const store::Delivery& delivery, Result<DeliveryOutcome> outcome) {
+  Db& db = context_.db;
+  if (!outcome.ok()) {
+    const Error& error = outcome.error();
+    bool again = may_go_away(error) && delivery.tries + 1 < kMaxTries;
+    must_record(again ? store::count_delivery_try(db, delivery.id, error.to_string())
+                      : store::settle_delivery(db, delivery.id, "failed", error.to_string()),
+                "delivery");
+    log_warning("project {}: delivery {}: {}", project_.name, delivery.delivery_id, error.to_string());
+    return;
+  }
+  std::string note = outcome->note;
+  start_if_new(*outcome, [&] { return store::settle_delivery(db, delivery.id, "done", note); }, &note);
+  if (!note.empty()) log_info("project {}: delivery {}: {}", project_.name, delivery.delivery_id, note);
+}
+
+// One transaction: the branch head moves and the run is there, or neither. A head that is known already was
+// found by the reconciler before its webhook came.
+bool ProjectWorker::start_if_new(const DeliveryOutcome& outcome,
+                                 const std::function<Result<void>()>& in_same_transaction,
+                                 std::string* note) {
+  Db& db = context_.db;
+  std::optional<store::Run> started;
+  auto body = [&]() -> Result<void> {
+    PAWL_ASSIGN(Transaction transaction, Transaction::begin(db));
+    bool known = false;
+    if (!outcome.branch.empty()) {
+      PAWL_ASSIGN(auto heads, store::branch_heads(db, project_.name));
+      auto head = heads.find(outcome.branch);
+      known = head != heads.end() && head->second == outcome.head;
+      PAWL_RETURN_IF_ERROR(outcome.head.empty()
+                               ? store::forget_branch(db, project_.name, outcome.branch)
+                               : store::put_branch_head(db, project_.name, outcome.branch, outcome.head,
+                                                        context_.clock.unix_ms()));
+    }
+    if (outcome.run && known) {
+      *note = "a run for this commit was started already";
+    } else if (outcome.run) {
+      auto run = starter_.insert_run(*outcome.run);
+      if (run.ok()) {
+        started = std::move(*run);
+        *note = fmt::format("started run {}", started->number);
+      } else if (run.error().code() == ErrorCode::conflict) {
+        *note = "a run for this event was started already";
+      } else {
+        return std::move(run).error();
+      }
+    }
+    PAWL_RETURN_IF_ERROR(in_same_transaction());
+    return transaction.commit();
+  };
+  must_record(body(), "run of a delivery");
+  if (started) starter_.start_run(*started, outcome.run->source);
+  return started.has_value();
+}
+
+void ProjectWorker::reconcile(const FetchResult& result) {
+  auto known = store::branch_heads(context_.db, project_.name);
+  if (!known.ok()) return log_error("project {}: {}", project_.name, known.error().to_string());
+  trigger::Repository mirror(context_.home.mirror(project_.name));
+  for (const auto& [branch, head] : result.heads) {
+    auto before = known->find(branch);
+    if (before != known->end() && before->second == head) continue;
+    if (result.first) {
+      if (before == known->end()) {
+        must_record(
+            store::put_branch_head(context_.db, project_.name, branch, head, context_.clock.unix_ms()),
+            "head");
+      }
+      continue;
+    }
+    std::string old = before == known->end() ? std::string(40, '0') : before->second;
+    auto outcome = evaluate_push(project_, mirror, branch, old, head,
+                                 fmt::format("reconcile:{}:{}:{}..{}:{}", project_.name, branch, old, head,
+                                             new_ulid(context_.clock.unix_ms())),
+                                 "found by comparing branch heads");
+    if (!outcome.ok()) {
+      log_warning("project {}: branch {}: {}", project_.name, branch, outcome.error().to_string());
+      continue;
+    }
+    std::string note = outcome->note;
+    if (start_if_new(*outcome, [] { return Result<void>(); }, &note)) {
+      log_info("project {}: branch {} moved without a webhook: {}", project_.name, branch, note);
+    }
+  }
+  for (const auto& [branch, head] : *known) {
+    if (!result.heads.contains(branch))
+      must_record(store::forget_branch(context_.db, project_.name, branch), "head");
+  }
+}
+
+// --- data and schedule
+// -----------------------------------------------------------------------------------------------
+
+void ProjectWorker::watch() {
+  if (watching_ || !path_exists(context_.home.mirror(project_.name))) return;
+  watching_ = true;
+  auto* cache = &context_.data_cache;
+  run_on_pool(
+      context_,
+      [project = project_, mirror = trigger::Repository(context_.home.mirror(project_.name)), cache,
+       last = fingerprints_, settled = settled_]() {
+        WatchResult result;
+        auto head = mirror.resolve("refs/heads/" + project.target);
+        if (!head.ok()) return result;
+        auto text = pipeline_text_at(mirror, *head);
+        if (!text.ok() || !*text) return result;
+        auto parsed = pipeline::parse_pipeline(**text, ".pawl.yml");
+        auto commit = mirror.commit(*head);
+        if (!parsed.pipeline || !commit.ok()) return result;
+        result.head = *head;
+        result.commit = std::move(*commit);
+        result.pipeline = std::move(parsed.pipeline);
+        for (const pipeline::Dataset& dataset : result.pipeline->data) {
+          auto named = project.data.find(dataset.name);
+          const std::string& path = named != project.data.end() ? named->second : dataset.path;
+          // A relative path lies in the repository: it changes by commits, which start runs of their own.
+          bool watched =
+              std::count(result.pipeline->on.data.begin(), result.pipeline->on.data.end(), dataset.name) > 0;
+          if (!watched || path.empty() || path[0] != '/') continue;
+          trigger::DataSpec spec = data_spec(dataset, project.data, "/");
+          DataLook look{trigger::data_fingerprint(spec), std::nullopt, spec.root};
+          auto seen = last.find(dataset.name);
+          auto done = settled.find(dataset.name);
+          bool quiet = look.fingerprint.ok() && seen != last.end() && seen->second == *look.fingerprint;
+          bool looked = quiet && done != settled.end() && done->second == *look.fingerprint;
+          if (quiet && !looked) look.version = trigger::scan_data(spec, *cache->lock());
+          result.data.emplace(dataset.name, std::move(look));
+        }
+        return result;
+      },
+      [self = weak_from_this()](WatchResult result) {
+        if (auto worker = self.lock()) worker->on_watched(std::move(result));
+      });
+}
+
+void ProjectWorker::on_watched(WatchResult result) {
+  watching_ = false;
+  if (!result.pipeline) return;
+  for (auto& [dataset, look] : result.data) on_data(dataset, std::move(look), result);
+  on_schedule(result);
+}
+
+void ProjectWorker::on_data(const std::string& dataset, DataLook look, const WatchResult& result) {
+  if (!look.fingerprint.ok()) return;  // not there (yet), or being replaced: look again
+  fingerprints_[dataset] = *look.fingerprint;
+  if (!look.version || !look.version->ok()) return;
+  settled_[dataset] = *look.fingerprint;
+  const trigger::DataVersion& version = **look.version;
+  Db& db = context_.db;
+  auto latest = store::latest_digest(db, project_.name, dataset);
+  if (!latest.ok()) return log_error("project {}: {}", project_.name, latest.error().to_string());
+  if (*latest && **latest == version.digest) return;
+  DeliveryOutcome outcome;
+  if (*latest) {
+    NewRun run;
+    run.project = project_.name;
+    run.event_key = fmt::format("data:{}:{}:{}", project_.name, dataset, new_ulid(context_.clock.unix_ms()));
+    run.trigger = "data";
+    run.note = fmt::format("dataset '{}' changed to {}", dataset, version.digest.substr(0, 19));
+    run.branch = project_.target;
+    run.target = project_.target;
+    run.sha = result.head;
+    run.subject = result.commit->subject;
+    run.author = result.commit->author;
+    run.source = {context_.home.mirror(project_.name), project_.data};
+    outcome.run = std::move(run);
+  }
+  std::string note;
+  start_if_new(
+      outcome,
+      [&] {
+        return store::put_data_version(
+            db, {project_.name, dataset, version.digest, look.path, static_cast<int64_t>(version.files),
+                 static_cast<int64_t>(version.bytes), context_.clock.unix_ms(), version.manifest});
+      },
+      &note);
+  log_info("project {}: dataset '{}' is now {} ({} files){}", project_.name, dataset,
+           version.digest.substr(0, 19), version.files, note.empty() ? "" : ": " + note);
+}
+
+void ProjectWorker::on_schedule(const WatchResult& result) {
+  int64_t now = context_.clock.unix_ms();
+  for (const pipeline::Cron& cron : result.pipeline->on.schedule) {
+    auto checked = std::chrono::sys_seconds(std::chrono::seconds(schedule_checked_ms_ / 1000));
+    int64_t due = cron.next_after(checked).time_since_epoch().count();
+    if (due * 1000 > now) continue;
+    DeliveryOutcome outcome;
+    NewRun run;
+    run.project = project_.name;
+    run.event_key = fmt::format("schedule:{}:{}:{}", project_.name, cron.text(), due);
+    run.trigger = "schedule";
+    run.note = cron.text();
+    run.branch = project_.target;
+    run.target = project_.target;
+    run.sha = result.head;
+    run.subject = result.commit->subject;
+    run.author = result.commit->author;
+    run.source = {context_.home.mirror(project_.name), project_.data};
+    outcome.run = std::move(run);
+    std::string note;
+    start_if_new(outcome, [] { return Result<void>(); }, &note);
+    log_info("project {}: schedule '{}': {}", project_.name, cron.text(), note);
+  }
+  schedule_checked_ms_ = now;
+}
+
+}  // namespace pawl::core

@@ -1,0 +1,71 @@
+// Works for one project, one job at a time: fetches its mirror, turns deliveries into runs, compares branch
+// heads with what the record knows (a lost webhook delays a run and never loses it), watches its datasets and
+// its schedule.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/context.h"
+#include "engine/core/new_run.h"
+#include "engine/core/push_events.h"
+#include "pipelines/pipeline.h"
+
+namespace pawl::core {
+
+// Engine thread only; owned by a shared_ptr, since results of pool work may find it gone.
+class ProjectWorker : public std::enable_shared_from_this<ProjectWorker> {
+ public:
+  // `insert_run` records a run inside the caller's transaction; `start_run` sets it going after the commit.
+  struct Starter {
+    std::function<Result<store::Run>(const NewRun&)> insert_run;
+    std::function<void(const store::Run&, const RunSource&)> start_run;
+  };
+
+  ProjectWorker(Context& context, Project project, Starter starter);
+  ~ProjectWorker();
+
+  void start();       // first look at the repository, then the timers
+  void wake_inbox();  // there is a new delivery
+  void set_project(Project project);
+  const Project& project() const { return project_; }
+
+ private:
+  struct FetchJob;
+  struct FetchResult;
+  struct DataLook;
+  struct WatchResult;
+
+  void pump();
+  void fetch();
+  void on_fetched(FetchResult result);
+  void on_delivery(const store::Delivery& delivery, Result<DeliveryOutcome> outcome);
+  void reconcile(const FetchResult& result);
+  bool start_if_new(const DeliveryOutcome& outcome, const std::function<Result<void>()>& in_same_transaction,
+                    std::string* note);
+  void watch();
+  void on_watched(WatchResult result);
+  void on_data(const std::string& dataset, DataLook look, const WatchResult& result);
+  void on_schedule(const WatchResult& result);
+  void retry_later();
+
+  Context& context_;
+  Project project_;
+  Starter starter_;
+  bool fetching_ = false;
+  bool watching_ = false;
+  bool inbox_wanted_ = false;
+  bool reconcile_wanted_ = false;
+  int failures_ = 0;
+  std::string last_error_;
+  int64_t schedule_checked_ms_;
+  std::map<std::string, std::string> fingerprints_;  // dataset -> as last seen
+  std::map<std::string, std::string> settled_;       // dataset -> fingerprint that was looked at in full
+  std::vector<EventLoop::Id> timers_;
+};
+
+}  // namespace pawl::core

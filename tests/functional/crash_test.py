@@ -1,0 +1,94 @@
+"""Kill -9 at the bad moments: nothing lost, nothing run twice, no process left."""
+
+import os
+import signal
+import unittest
+
+from harness import PIPELINE, PawlTest, is_alive, wait_until
+
+WAITING = PIPELINE.replace("run: python3 train.py",
+                           "run: echo started >> $PAWL_CHECKPOINT_DIR/starts;"
+                           " while [ ! -e ../../../go ]; do sleep 0.05; done; python3 train.py")
+
+
+class Crash(PawlTest):
+    def start_waiting_run(self):
+        self.serve_repository(WAITING)
+        self.push()
+        run = self.wait_run(1, "running")
+        starts = self.home / "runs" / run["id"] / "train" / "checkpoints" / "starts"
+        wait_until(starts.exists, "the stage to start")
+        return run, starts
+
+    def supervisor_pid(self, run):
+        found = self.processes_of(f"supervise\0{self.attempt_dir(run)}")
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def test_daemon_killed_while_training(self):
+        run, starts = self.start_waiting_run()
+        supervisor = self.supervisor_pid(run)
+        self.kill_daemon()
+        self.assertTrue(is_alive(supervisor), "the supervisor outlives the daemon")
+        self.start_daemon()
+        wait_until(lambda: "attached" in self.daemon_log(), "the daemon to attach")
+        (self.home / "go").touch()
+        run = self.wait_run(1)
+        self.assertEqual(run["verdict"], "PASS")
+        self.assertEqual([a["attempt"] for a in run["attempts"]], [1])
+        self.assertEqual(starts.read_text(), "started\n")
+
+    def test_stage_ends_while_no_daemon_runs(self):
+        run, starts = self.start_waiting_run()
+        supervisor = self.supervisor_pid(run)
+        self.kill_daemon()
+        (self.home / "go").touch()
+        wait_until(lambda: not is_alive(supervisor), "the supervisor to end")
+        self.start_daemon()
+        run = self.wait_run(1)
+        self.assertEqual(run["verdict"], "PASS")
+        self.assertEqual(starts.read_text(), "started\n")
+
+    def test_supervisor_killed(self):
+        run, starts = self.start_waiting_run()
+        cookie = f"PAWL_RUN_ID={run['id']}"
+        ranks = self.processes_of(cookie)
+        self.assertTrue(ranks)
+        os.kill(self.supervisor_pid(run), signal.SIGKILL)
+        wait_until(lambda: starts.read_text() == "started\n" * 2, "the stage to start again")
+        self.assertFalse([pid for pid in ranks if is_alive(pid)], "ranks of the first start are gone before the second")
+        (self.home / "go").touch()
+        run = self.wait_run(1)
+        self.assertEqual(run["verdict"], "PASS")
+        self.assertEqual([a["attempt"] for a in run["attempts"]], [1])
+
+    def test_both_killed(self):
+        run, starts = self.start_waiting_run()
+        ranks = self.processes_of(f"PAWL_RUN_ID={run['id']}")
+        supervisor = self.supervisor_pid(run)
+        self.kill_daemon()
+        os.kill(supervisor, signal.SIGKILL)
+        wait_until(lambda: not is_alive(supervisor), "the supervisor to be gone")
+        self.start_daemon()
+        wait_until(lambda: starts.read_text() == "started\n" * 2, "the stage to start again")
+        self.assertFalse([pid for pid in ranks if is_alive(pid)])
+        (self.home / "go").touch()
+        self.assertEqual(self.wait_run(1)["verdict"], "PASS")
+
+    def test_stop_and_start_while_queued(self):
+        run, _ = self.start_waiting_run()
+        self.stop_daemon()
+        sha = self.push("while the daemon is down")  # the hook cannot reach anybody
+        self.start_daemon()
+        (self.home / "go").touch()
+        self.assertEqual(self.wait_run(1)["verdict"], "PASS")
+        self.assertEqual(self.wait_run(2)["commit"], sha)
+
+    def test_second_engine_is_refused(self):
+        self.serve_repository()
+        done = self.pawl("serve", code=2)
+        self.assertIn("another pawl works in", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

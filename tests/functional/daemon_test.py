@@ -1,0 +1,245 @@
+"""The daemon from outside: webhooks, queue, data, statuses, the API."""
+
+import http.server
+import json
+import threading
+import unittest
+
+from harness import PIPELINE, PawlTest, wait_until
+
+# Runs until the file `go` appears beside the repository.
+WAITING = PIPELINE.replace("run: python3 train.py", "run: while [ ! -e ../../../../go ]; do sleep 0.05; done; python3 train.py")
+
+
+class Pushes(PawlTest):
+    def test_green_then_worse_then_green(self):
+        self.serve_repository()
+        first = self.push("good", accuracy="0.9")
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["commit"], run["exit_code"]), ("PASS", first, 0))
+        self.push("worse", accuracy="0.7")
+        run = self.wait_run(2)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("FAIL", 1))
+        self.assertIn("accuracy", run["headline"])
+        self.assertIn(first[:7], json.dumps(run["gate"]))
+        self.push("good again", accuracy="0.89")
+        run = self.wait_run(3)
+        self.assertEqual(run["verdict"], "PASS")
+        self.assertEqual(run["baseline"], self.runs()[0]["id"], "a red run must not become the baseline")
+        history = self.pawl_json("baseline", "list")["baselines"]
+        self.assertEqual([b["cause"] for b in history], ["green", "bootstrap"])
+        report = self.home / "runs" / run["id"] / "report"
+        self.assertEqual(sorted(p.name for p in report.iterdir()), ["junit.xml", "report.html", "summary.md"])
+
+    def test_no_bootstrap_is_red(self):
+        self.serve_repository(PIPELINE.replace("bootstrap: true", "bootstrap: false"))
+        self.push()
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("NO_BASELINE", 4))
+        self.pawl("baseline", "pin", "1", "--why", "first model, looked at by hand")
+        self.push("same")
+        self.assertEqual(self.wait_run(2)["verdict"], "PASS")
+
+    def test_broken_pipeline_is_red_with_the_place(self):
+        self.serve_repository()
+        self.push(__pawl__yml="version: 1\nstages:\n  train: {rnu: x}\n")
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("ERROR", 2))
+        self.assertIn(".pawl.yml:3:", run["headline"])
+
+    def test_filters(self):
+        self.serve_repository()
+        self.push("other branch", branch="feature")
+        self.push("main")
+        self.wait_run(1)
+        self.assertEqual([run["branch"] for run in self.runs()], ["main"])
+
+    def test_gpus_the_machine_has_not(self):
+        self.serve_repository(PIPELINE.replace("debug: off", "debug: off\n    ranks: 2\n    gpus: 64"))
+        self.push()
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("ERROR", 2))
+        self.assertIn("asks for 64 GPUs for each of 2 ranks", run["headline"])
+        self.assertIn("this machine has", run["headline"])
+
+    def test_retry_gets_the_checkpoint(self):
+        script = """
+            import os, pathlib, sys
+            checkpoint = pathlib.Path(os.environ["PAWL_CHECKPOINT_DIR"]) / "step"
+            if not checkpoint.exists():
+                checkpoint.write_text("100")
+                sys.exit(7)
+            exec(open("train.py").read())
+        """
+        pipeline = PIPELINE.replace("run: python3 train.py", "run: python3 flaky.py\n    retries: 1")
+        self.serve_repository(pipeline, {"flaky.py": script})
+        self.push()
+        run = self.wait_run(1)
+        self.assertEqual(run["verdict"], "PASS")
+        self.assertEqual([(a["attempt"], a["outcome"]) for a in run["attempts"]], [(1, "failed"), (2, "succeeded")])
+
+    def test_stage_timeout(self):
+        self.serve_repository(PIPELINE.replace("run: python3 train.py", "run: sleep 600\n    timeout: 1s"))
+        self.push()
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["attempts"][0]["outcome"]), ("FAIL", "timed_out"))
+
+
+class Webhooks(PawlTest):
+    def payload(self, sha):
+        return {"ref": "refs/heads/main", "before": "0" * 40, "after": sha, "created": True, "deleted": False,
+                "repository": {"full_name": "team/model", "clone_url": "https://example.com/evil.git"},
+                "pusher": {"name": "ada"}, "sender": {"login": "ada"}, "commits": []}
+
+    def test_duplicates_and_forgeries(self):
+        self.make_repository()
+        self.start_daemon()
+        self.add_project(hook=False)
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        sha = self.push()
+        self.assertEqual(self.deliver(self.payload(sha), delivery="d1")[0], 202)
+        self.wait_run(1)
+        status, body = self.deliver(self.payload(sha), delivery="d1")
+        self.assertEqual((status, json.loads(body)["new"]), (200, False))
+        self.assertEqual(self.deliver(self.payload(sha), delivery="d2", secret="wrong")[0], 403)
+        self.assertEqual(self.deliver(self.payload(sha), delivery="d3", project="nobody")[0], 403)
+        self.assertEqual(self.request("POST", "/hooks/model", b"{}", token=False)[0] // 100, 4)
+        # The same commit under a new delivery id: its head is known.
+        self.assertEqual(self.deliver(self.payload(sha), delivery="d4")[0], 202)
+
+        def settled():
+            rows = json.loads(self.request("GET", "/api/v1/deliveries")[1])["deliveries"]
+            return {r["delivery"]: r["note"] for r in rows if r["state"] == "done"}
+        notes = wait_until(lambda: len(settled()) == 2 and settled(), "both deliveries to be worked off")
+        self.assertIn("already", notes["d4"])
+        self.assertEqual(len(self.runs()), 1)
+
+    def test_lost_webhook_is_found(self):
+        self.make_repository()
+        self.home.mkdir()
+        (self.home / "config.yml").write_text("reconcile: 200ms\n")
+        self.start_daemon()
+        self.add_project(hook=False)
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        self.push()
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["trigger"]), ("PASS", "push"))
+        self.assertIn("comparing", run["trigger_note"])
+
+    def test_api_needs_the_token(self):
+        self.make_repository()
+        self.start_daemon()
+        self.assertEqual(self.request("GET", "/healthz", token=False)[0], 200)
+        for method, path in (("GET", "/api/v1/runs"), ("POST", "/api/v1/runs/1/cancel"), ("GET", "/api/v1/events?topics=runs")):
+            self.assertIn(self.request(method, path, token=False)[0], (401, 403), path)
+        self.assertEqual(self.request("GET", "/api/v1/runs", headers={"Host": "evil.example"})[0], 403)
+        self.assertEqual(self.request("GET", "/api/v1/runs")[0], 200)
+        self.assertEqual((self.home / "config.yml").stat().st_mode & 0o777, 0o600)
+
+
+class Queue(PawlTest):
+    def test_two_runs_never_share_slots_and_cancel(self):
+        self.serve_repository(WAITING.replace("debug: off", "debug: off\n    cpus: 64"))
+        self.push("first")
+        self.wait_run(1, "running")
+        self.push("second")
+        self.wait_run(2, "running")
+        status = json.loads(self.request("GET", "/api/v1/status")[1])
+        waiting = {run["number"]: run["waiting"] for run in status["runs"]}
+        self.assertEqual(status["free_cpus"], 0)
+        self.assertIn("CPU slots", waiting[2])
+        self.assertIn("CPU slots", self.pawl("status").stdout)
+        self.pawl("cancel", "1")
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("CANCELLED", 130))
+        (self.home / "go").touch()
+        self.assertEqual(self.wait_run(2)["verdict"], "PASS")
+        self.pawl("rerun", "2")
+        run = self.wait_run(3)
+        self.assertEqual((run["verdict"], run["trigger"]), ("PASS", "rerun"))
+        self.assertEqual(self.pawl("status", "--follow", "3").returncode, 0)
+        self.pawl("cancel", "3", code=2)
+
+    def test_cancelled_tree_is_gone(self):
+        pipeline = PIPELINE.replace("run: python3 train.py", "run: setsid sleep 1234567 & trap '' TERM; sleep 7654321")
+        self.serve_repository(pipeline)
+        self.push()
+        run = self.wait_run(1, "running")
+        cookie = f"PAWL_RUN_ID={run['id']}"
+        wait_until(lambda: len(self.processes_of(cookie)) >= 3, "the stage's processes")
+        self.pawl("cancel", "1")
+        self.wait_run(1)
+        self.assertEqual(self.processes_of(cookie), [])
+
+
+class Data(PawlTest):
+    PIPELINE = PIPELINE.replace("on: {push: {branches: [main]}}", """on: {push: {branches: [main]}, data: [numbers]}
+data: {numbers: {path: /nowhere}}""").replace("python3 train.py", "ls $PAWL_DATA_NUMBERS && python3 train.py")
+
+    def test_new_data_starts_a_run(self):
+        data = self.dir / "data"
+        data.mkdir()
+        (data / "a.csv").write_text("1\n")
+        self.make_repository(self.PIPELINE)
+        self.home.mkdir()
+        (self.home / "config.yml").write_text("data_poll: 100ms\n")
+        self.start_daemon()
+        self.add_project("--data", f"numbers={data}")
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        self.push()
+        first = self.wait_run(1)
+        (data / ".b.csv.tmp").write_text("2")  # being written: not part of the dataset
+        (data / ".b.csv.tmp").rename(data / "b.csv")
+        second = self.wait_run(2)
+        self.assertEqual((second["trigger"], second["verdict"], second["commit"]), ("data", "PASS", first["commit"]))
+        self.assertEqual(second["baseline"], first["id"])
+        self.assertNotEqual(second["data"][0]["digest"], first["data"][0]["digest"])
+        (data / "b.csv").unlink()  # back to a version that was there before: a change all the same
+        third = self.wait_run(3)
+        self.assertEqual(third["data"][0]["digest"], first["data"][0]["digest"])
+
+
+class FakeGitea(http.server.BaseHTTPRequestHandler):
+    seen = []
+    answers = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        type(self).seen.append((self.path, self.headers["Authorization"], body))
+        status = type(self).answers.pop(0) if type(self).answers else 201
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *args):
+        pass
+
+
+class Statuses(PawlTest):
+    def test_outbox_survives_a_forge_that_is_down(self):
+        FakeGitea.seen, FakeGitea.answers = [], [503]
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeGitea)
+        self.addCleanup(server.server_close)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        self.make_repository()
+        self.start_daemon()
+        self.env["FORGE_TOKEN"] = "t0ken"
+        self.add_project("--forge", "gitea", "--forge-token-env", "FORGE_TOKEN", "--forge-api",
+                         f"http://127.0.0.1:{server.server_port}/api/v1")
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        sha = self.push()
+        self.wait_run(1)
+        final = wait_until(lambda: [s for s in FakeGitea.seen if s[2]["state"] == "success"], "the final status")
+        path, authorization, body = final[-1]
+        self.assertTrue(path.startswith("/api/v1/repos/") and path.endswith("/statuses/" + sha), path)
+        self.assertIn("t0ken", authorization)
+        self.assertIn("PASS", body["description"])
+        self.assertEqual([s[2]["state"] for s in FakeGitea.seen][-1], "success", "nothing after the final state")
+
+
+if __name__ == "__main__":
+    unittest.main()

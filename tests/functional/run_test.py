@@ -1,0 +1,111 @@
+"""`pawl run` and the other commands on a plain clone, without a daemon."""
+
+import json
+import signal
+import subprocess
+import unittest
+
+from harness import PAWL, PIPELINE, TRAIN, PawlTest, wait_until
+
+
+class Run(PawlTest):
+    def setUp(self):
+        super().setUp()
+        self.make_repository()
+
+    def test_same_verdicts_and_exit_codes(self):
+        self.commit("good")
+        run = self.pawl_json("run", self.clone)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("PASS", 0))
+        self.commit("worse", accuracy="0.7")
+        run = self.pawl_json("run", self.clone, code=1)
+        self.assertEqual(run["verdict"], "FAIL")
+        self.commit("good again", accuracy="0.9")
+        run = self.pawl_json("run", self.clone)
+        self.assertEqual((run["verdict"], run["baseline"]), ("PASS", self.runs()[0]["id"]))
+        text = self.pawl("show", "2").stdout
+        self.assertIn("FAIL", text)
+        self.assertIn("accuracy", text)
+        self.assertIn("0.9", self.pawl("compare", "1", "2").stdout)
+        self.pawl("artifacts", "get", "1", "predictions.csv", "-o", self.dir / "p.csv")
+        self.assertEqual((self.dir / "p.csv").read_text().splitlines()[0], "id,label,prediction")
+
+    def test_metric_gone_or_nan_is_red(self):
+        self.commit("good")
+        self.pawl("run", self.clone)
+        self.commit("nan", **{"train__py": "import os\nopen(os.environ['PAWL_OUTPUT_DIR'] + '/metrics.json', 'w')"
+                                           ".write('{\"accuracy\": \"NaN\"}')\n"})
+        self.pawl("run", self.clone, code=3)
+        self.commit("none", **{"train__py": "pass\n"})
+        self.pawl("run", self.clone, code=3)
+
+    def test_failing_stage(self):
+        self.commit("broken", **{"train__py": "raise SystemExit('no such layer')\n"})
+        done = self.pawl("run", self.clone, code=1)
+        self.assertIn("train | no such layer", done.stderr)
+        self.assertIn("exit code 1", done.stdout)
+        self.assertIn("no such layer", self.pawl("logs", "last").stdout)
+
+    def test_uncommitted_changes_are_not_part_of_it(self):
+        self.commit("good")
+        self.write({"accuracy": "0.1"})
+        done = self.pawl("run", self.clone)
+        self.assertIn("not committed", done.stderr)
+
+    def test_interrupt(self):
+        self.commit("slow", **{"train__py": "import time\ntime.sleep(600)\n"})
+        process = subprocess.Popen([PAWL, "--home", str(self.home), "run", str(self.clone)], env=self.env,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: self.processes_of("train.py"), "the training")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn("CANCELLED", out)
+        self.assertEqual(self.processes_of(f"PAWL_RUN_ID={self.runs()[0]['id']}"), [])
+
+    def test_run_that_was_killed_is_ended_by_the_next(self):
+        self.commit("slow", **{"train__py": "import time\ntime.sleep(600)\n"})
+        process = subprocess.Popen([PAWL, "--home", str(self.home), "run", str(self.clone)], env=self.env,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.processes_of("train.py"), "the training")
+        process.kill()
+        process.wait()
+        self.commit("fixed", train__py=TRAIN)
+        self.pawl("run", self.clone)
+        self.assertEqual([run["verdict"] for run in self.runs()], ["CANCELLED", "PASS"])
+
+    def test_usage_errors(self):
+        self.pawl("check", self.clone)
+        self.write({".pawl.yml": "version: 1\nstagse: {}\n"})
+        done = self.pawl("check", self.clone, code=2)
+        self.assertIn("did you mean 'stages'?", done.stderr)
+        self.assertIn(":2:1:", done.stderr)
+        self.pawl("run", self.dir, code=3)
+        self.pawl("show", "77", code=2)
+        self.pawl("frobnicate", code=2)
+        answer = json.loads(self.pawl("--json", "check", self.clone, code=2).stdout)
+        self.assertFalse(answer["ok"])
+
+    def test_environment_of_the_ranks(self):
+        script = """
+            import json, os, pathlib
+            out = pathlib.Path(os.environ["PAWL_OUTPUT_DIR"])
+            rank = os.environ["RANK"]
+            (out / f"rank{rank}.json").write_text(json.dumps(dict(os.environ)))
+            if rank == "0":
+                exec(open("train.py").read())
+        """
+        self.write({".pawl.yml": PIPELINE.replace("run: python3 train.py", "run: python3 env.py\n    ranks: 2"),
+                    "env.py": script})
+        self.commit("two ranks")
+        run = self.pawl_json("run", self.clone, "--data", "nothing=/tmp")
+        for rank in ("0", "1"):
+            self.pawl("artifacts", "get", "1", f"rank{rank}.json", "-o", self.dir / "env.json")
+            env = json.loads((self.dir / "env.json").read_text())
+            self.assertEqual((env["RANK"], env["LOCAL_RANK"], env["WORLD_SIZE"]), (rank, rank, "2"))
+            self.assertEqual(env["PAWL_RUN_ID"], run["id"])
+            self.assertEqual(env["MASTER_ADDR"], "127.0.0.1")
+
+
+if __name__ == "__main__":
+    unittest.main()
