@@ -54,7 +54,7 @@ std::string setup_lines(const Repository& repository) {
         "    setup: {}\n",
         yaml_text("export PATH=" + shell_word(repository.environment + "/bin") + ":$PATH"));
   }
-  std::string what = has_requirements(repository) ? "what requirements.txt lists" : "its packages";
+  std::string what = has_requirements(repository) ? "what requirements.txt lists" : "what the script imports";
   return fmt::format(
       "    # The python3 of the machine, which must have {}. For another one:\n"
       "    # setup: . /absolute/path/.venv/bin/activate\n",

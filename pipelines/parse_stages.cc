@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kMaxStages = 200;
 constexpr size_t kMaxCommand =
-    64 << 10;  // the kernel takes 128 KiB for one argument, `setup` and `run` are one
+    60 << 10;  // the kernel takes 128 KiB for one argument, `setup` and `run` are one
 constexpr int64_t kMaxRanks = 1024;
 constexpr int64_t kMaxCpus = 4096;
 constexpr int64_t kMaxGpus = 64;

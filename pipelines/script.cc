@@ -51,7 +51,9 @@ std::vector<std::string> required_arguments(std::string_view text) {
 
 }  // namespace
 
-Script read_script(std::string_view text) {
+Script read_script(std::string_view raw) {
+  std::string text(raw);
+  RE2::GlobalReplace(&text, "#[^\n]*", "");  // comments; that a string may hold a '#' does no harm here
   Script script;
   script.uses_torch = holds(
       text,
@@ -68,7 +70,7 @@ Script read_script(std::string_view text) {
   script.joins_group = parallel && environment;
   script.names_nccl = holds(text, R"(["']nccl["'])");
   script.names_gloo = holds(text, R"(gloo)");
-  script.uses_cuda = holds(text, R"(\bcuda\b)");
+  script.uses_cuda = holds(text, R"(\bcuda\b|torch\.accelerator\b)");
   script.relative_imports = holds(text, R"(^from\s+\.)");
   script.writes_metrics = holds(text, R"(metrics\.json|pawl\.metrics\()");
   if (script.writes_metrics) script.metrics = metric_names(text);

@@ -91,6 +91,13 @@ TEST(Examples, HaveNothingToComplainAbout) {
   }
 }
 
+TEST(Documentation, TheFirstExampleOfThePageIsRight) {
+  std::string page = read_file(PAWL_DOCS_FILE, 1 << 20).value();
+  size_t begin = page.find("```yaml\n") + 8;
+  std::string example = page.substr(begin, page.find("```", begin) - begin);
+  EXPECT_EQ(render(parse_pipeline(example, "docs/pipeline.md").diagnostics), "");
+}
+
 auto name_of = [](const testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;
   for (char& c : name) c = c == '-' ? '0' : c;

@@ -42,6 +42,14 @@ TEST(Script, WhoStartsTheRanks) {
   EXPECT_TRUE(read_script("mp.spawn(work, nprocs=2)").spawns);
 }
 
+TEST(Script, CommentsDoNotCount) {
+  Script script = read_script("backend = 'nccl'  # 'nccl', 'gloo', etc.\n# mp.spawn(f)\n#import torch\n");
+  EXPECT_TRUE(script.names_nccl);
+  EXPECT_FALSE(script.names_gloo);
+  EXPECT_FALSE(script.spawns);
+  EXPECT_FALSE(script.uses_torch);
+}
+
 TEST(Script, Metrics) {
   Script script = read_script(R"(
 with open(os.path.join(out, "metrics.json"), "w") as f:
