@@ -23,9 +23,8 @@ bool is_unfinished(std::string_view name) {
 }
 
 bool wanted(const DataSpec& spec, const std::string& path) {
-  auto matches = [&](const std::string& glob) { return pipeline::glob_matches(glob, path); };
-  bool in = spec.include.empty() || std::any_of(spec.include.begin(), spec.include.end(), matches);
-  return in && std::none_of(spec.exclude.begin(), spec.exclude.end(), matches);
+  bool out = !spec.exclude.empty() && pipeline::any_glob_matches(spec.exclude, path);
+  return !out && pipeline::any_glob_matches(spec.include, path);
 }
 
 struct Found {
