@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 #include "engine/rules/rule.h"
 #include "engine/rules/streaming.h"
@@ -47,10 +48,8 @@ class ExplodingTensor final : public Rule {
     double norm = l2(*tensor.stats);
     State& state = states_.try_emplace(series_key(tensor.rank, tensor.series), window_).first->second;
     MedianWindow& usual = state.usual;
-    // The reference keeps a run that has converged to tiny gradients from failing over one hard batch.
-    double limit = growth_ * std::max(usual.median(), usual.reference());
-    if (usual.seen() >= MedianWindow::kReference && limit > 0 && norm > limit) {
-      if (++state.exceeded >= patience_) report(tensor, norm, limit, "norm", out);
+    if (usual.seen() >= MedianWindow::kReference && norm > limit_for(usual, norm)) {
+      if (++state.exceeded >= patience_) report(tensor, norm, limit_for(usual, norm), "norm", out);
       return;  // what exploded does not become usual
     }
     state.exceeded = 0;
@@ -62,6 +61,15 @@ class ExplodingTensor final : public Rule {
     MedianWindow usual;
     double exceeded = 0;  // captures in a row
   };
+
+  // The reference keeps a run that has converged to tiny gradients from failing over one hard batch. The
+  // median costs something, and cannot lower the limit: it is left out where the reference alone decides.
+  double limit_for(const MedianWindow& usual, double norm) const {
+    double reference = growth_ * usual.reference();
+    if (norm <= reference) return reference;
+    double limit = std::max(reference, growth_ * usual.median());
+    return limit > 0 ? limit : std::numeric_limits<double>::infinity();  // a tensor that has been zero so far
+  }
 
   static void report(const TensorSample& tensor, double value, double limit, std::string_view what,
                      Firings& out) {
