@@ -35,7 +35,7 @@ class WithoutCapture(StageTest):
 
     def test_request_that_cannot_be_understood(self):
         self.assert_trains_with_one_warning("ValueError", capture="every=often")
-        self.assert_trains_with_one_warning("error", capture="include=(")
+        self.assert_trains_with_one_warning("unterminated subpattern", capture="include=(")
 
     def test_failure_inside_the_hooks(self):
         source = PRELUDE + """

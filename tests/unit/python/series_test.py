@@ -43,7 +43,7 @@ x.requires_grad_()
 output = model(x)
 output.backward(torch.full_like(output, 1e-3))
 # Re-computation calls backward() inside of backward(), here on a single number.
-loss = checkpoint(lambda x: nn.functional.cross_entropy(model(x), y), x) * 2
+loss = checkpoint(lambda x: nn.functional.cross_entropy(model(x), y), x, use_reentrant=True) * 2
 loss.backward()
 optimizer.step()
 print(repr(loss.item()))
@@ -155,6 +155,8 @@ train(model, second, 150)
 
     def test_disabled_grad_scaler(self):
         printed, _ = self.run_script(PRELUDE + """
+import warnings
+warnings.simplefilter("ignore", FutureWarning)   # torch 2.4 moved it
 model = Net()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 scaler = torch.cuda.amp.GradScaler(enabled=False)
@@ -171,7 +173,9 @@ for step in range(3):
     def test_a_step_that_the_grad_scaler_skips(self):
         # torch has no scaling on the CPU before 2.3; what the scaler finds is put in its place, the rest is torch's.
         printed, _ = self.run_script(PRELUDE + """
+import warnings
 from collections import defaultdict
+warnings.simplefilter("ignore", FutureWarning)   # torch 2.4 moved it
 states = sys.modules[next(c for c in torch.cuda.amp.GradScaler.__mro__ if "unscale_" in vars(c)).__module__]
 class Scaler(torch.cuda.amp.GradScaler):
     def _unscale_grads_(self, optimizer, inv_scale, found_inf, allow_fp16):

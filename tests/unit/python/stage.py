@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,18 +83,19 @@ class StageTest(unittest.TestCase):
         path.write_text(textwrap.dedent(source))
         return path
 
-    def start(self, source, python=sys.executable, flags=(), name="script.py", environment=None, **options):
-        """A running process. Its end is the test's business; it does not survive the test."""
+    def start(self, source, python=sys.executable, flags=(), name="script.py", environment=None):
+        """A running process. Its end is the test's business; neither it nor a child survives the test."""
         process = subprocess.Popen(
             [str(python), *flags, str(self.script(source, name))], env=environment or self.environment(),
-            cwd=self.folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            **options)
+            cwd=self.folder, start_new_session=True, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self._end, process)
         return process
 
     @staticmethod
     def _end(process):
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
             with contextlib.suppress(BrokenPipeError):
