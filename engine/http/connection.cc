@@ -68,8 +68,7 @@ std::optional<Connection::Clock::time_point> Connection::idle_since() const {
   return state_ == State::idle ? std::optional(idle_since_) : std::nullopt;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------
 
 void Connection::wait_for_request() {
   state_ = State::idle;
@@ -105,8 +104,9 @@ void Connection::on_header(error_code ec) {
   const auto& message = parser_->get();
   request_.method = std::string(message.method_string());
   request_.peer = peer_;
-  for (const auto& field : message)
+  for (const auto& field : message) {
     request_.headers.add(std::string(field.name_string()), std::string(field.value()));
+  }
   head_only_ = request_.method == "HEAD";
   // With If-Range the range holds only for a version that we cannot name.
   const std::string* range = request_.headers.find("Range");
@@ -134,7 +134,7 @@ std::optional<Response> Connection::admit() {
     return error_response(501, "invalid", "only the transfer encoding 'chunked' is understood");
   }
   if (auto allowed = check_host(core_.options.access, request_.headers); !allowed.ok()) {
-    return error_response(421, "denied", allowed.error().message());
+    return error_response(403, "denied", allowed.error().message());
   }
   std::optional<Target> target =
       parse_target(std::string_view(message.target().data(), message.target().size()));
@@ -208,8 +208,7 @@ void Connection::refuse(error_code ec) {
   respond(std::move(*response));
 }
 
-// ---- answering
-// -----------------------------------------------------------------------------------------------
+// ---- answering ---------------------------------------------------
 
 void Connection::dispatch() {
   state_ = State::answering;
@@ -281,8 +280,7 @@ uint64_t Connection::select_range(FileBody& file) {
   return file_left_;
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------------------
+// ---- writing -----------------------------------------------------
 
 void Connection::write_out() {
   if (state_ == State::closed) return;
@@ -352,8 +350,7 @@ void Connection::linger() {
   });
 }
 
-// ---- events
-// --------------------------------------------------------------------------------------------------
+// ---- events ------------------------------------------------------
 
 void Connection::start_stream() {
   if (core_.stopping) return close();

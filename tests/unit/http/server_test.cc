@@ -160,10 +160,10 @@ TEST(ServerTest, OtherHostsAndOriginsAreRefused) {
   };
   EXPECT_EQ(with("Host: 127.0.0.1:" + std::to_string(server->port()) + "\r\n"), 200);
   EXPECT_EQ(with("Host: ci.example.com\r\n"), 200);
-  EXPECT_EQ(with("Host: evil.example\r\n"), 421);
-  EXPECT_EQ(with("Host: localhost\r\nHost: evil.example\r\n"), 421);
-  EXPECT_EQ(with(""), 421);
-  EXPECT_EQ(with("Host: localhost\r\nOrigin: http://evil.example\r\n"), 421);
+  EXPECT_EQ(with("Host: evil.example\r\n"), 403);
+  EXPECT_EQ(with("Host: localhost\r\nHost: evil.example\r\n"), 403);
+  EXPECT_EQ(with(""), 403);
+  EXPECT_EQ(with("Host: localhost\r\nOrigin: http://evil.example\r\n"), 403);
   EXPECT_EQ(with("Host: localhost\r\nOrigin: http://localhost\r\n"), 200);
 }
 
