@@ -149,8 +149,6 @@ std::string_view reason_phrase(int status) {
       return "Content Too Large";
     case 416:
       return "Range Not Satisfiable";
-    case 421:
-      return "Misdirected Request";
     case 422:
       return "Unprocessable Content";
     case 429:
