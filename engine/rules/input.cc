@@ -12,7 +12,7 @@ class Builder {
   explicit Builder(const trace::Step& step) : table_(*step.series) {
     input_.step = step.step;
     for (const trace::RankTime& rank : step.ranks) {
-      input_.ranks.push_back({rank.rank, rank.end_s, std::nullopt, false});
+      input_.ranks.push_back({rank.rank, rank.end_s, std::nullopt, false, false});
     }
     input_.tensors.reserve(step.observations.size());
   }
@@ -62,11 +62,12 @@ class Builder {
   }
 
   void add_scalar(const std::string& name, double value) {
-    if (name != "lr" && name != "loss_scale") return;
+    if (name != "lr" && name != "loss_scale" && name != "amp.skipped") return;
     auto rank = std::ranges::find(input_.ranks, rank_, &RankSample::rank);
     if (rank == input_.ranks.end()) return;
     if (name == "lr") rank->lr = value;
     if (name == "loss_scale") rank->mixed_precision = true;
+    if (name == "amp.skipped") rank->scaler_skipped = value > 0;
   }
 
   const trace::SeriesTable& table_;

@@ -37,6 +37,7 @@ struct RankSample {
   double end_s;              // when the rank completed the step, on its monotonic clock
   std::optional<double> lr;  // scalar "lr"
   bool mixed_precision;      // a scalar "loss_scale" is recorded
+  bool scaler_skipped;       // a scalar "amp.skipped" is: the loss scaler did not let the optimiser step
 };
 
 // One training step. All vectors are ordered by rank, then by position; a rank that has not completed the

@@ -32,9 +32,7 @@ class NonFinite final : public Rule {
       out.add(loss.rank, loss.position, loss.name, "loss", loss.value, 0,
               [&] { return fmt::format("the loss is {}", name_of(loss.value)); });
     }
-    for (const RankSample& rank : input.ranks) {
-      if (rank.mixed_precision) count_skips(rank.rank, input);
-    }
+    for (const RankSample& rank : input.ranks) count_skips(rank, input, out);
     for (const TensorSample& tensor : input.tensors) {
       if (!watched(tensor.kind) || !selects(tensor)) continue;
       evaluated_ = true;
@@ -55,37 +53,49 @@ class NonFinite final : public Rule {
                        trace::to_string(tensor.kind), tensor.name, s.nan, s.inf, s.count);
   }
 
-  // The loss scaler of mixed precision probes for the largest scale that does not overflow: it skips an
-  // optimiser step whose gradients did. Only a row of those is a fault, or one that reached the parameters.
-  void count_skips(uint32_t rank, const Input& input) {
+  // The loss scaler of mixed precision looks for the largest scale that does not overflow: it skips an
+  // optimiser step whose gradients did, and halves the scale. Only a long row of those is a fault, or an
+  // overflow that reached the parameters.
+  void count_skips(const RankSample& rank, const Input& input, Firings& out) {
+    Skips& skips = skips_[rank.rank];
+    if (!rank.mixed_precision && !rank.scaler_skipped) {
+      skips = {};
+      return;
+    }
     bool captured = false;
-    bool overflow = false;
+    bool overflow = rank.scaler_skipped;
     bool elsewhere = false;
     for (const TensorSample& tensor : input.tensors) {
-      if (tensor.rank != rank || !watched(tensor.kind)) continue;
-      bool bad = !all_finite(*tensor.stats);
-      if (tensor.kind == trace::Kind::gradient) {
-        captured = true;
-        overflow |= bad;
-      } else {
-        elsewhere |= bad;
-      }
+      if (tensor.rank != rank.rank || !watched(tensor.kind)) continue;
+      bool gradient = tensor.kind == trace::Kind::gradient;
+      captured |= gradient;
+      bool& where = gradient && rank.mixed_precision ? overflow : elsewhere;
+      where |= !all_finite(*tensor.stats);
     }
-    for (const LossSample& loss : input.losses) elsewhere |= loss.rank == rank && !std::isfinite(loss.value);
-    if (!captured) return;
-    double& skips = skips_[rank];
-    skips = overflow ? skips + 1 : 0;
-    excused_[rank] = !elsewhere && skips <= amp_skip_max_;
+    for (const LossSample& loss : input.losses)
+      elsewhere |= loss.rank == rank.rank && !std::isfinite(loss.value);
+    // Where the scaler does not tell, only captured gradients do.
+    if (overflow || captured) skips.row = overflow ? skips.row + 1 : 0;
+    skips.excused = overflow && !elsewhere && skips.row <= amp_skip_max_;
+    if (!rank.scaler_skipped || skips.row <= amp_skip_max_) return;
+    out.add(rank.rank, 0, "amp.skipped", "scalar", skips.row, amp_skip_max_, [&] {
+      return fmt::format("the gradients have overflowed in {} steps in a row: the loss scaler skips them all",
+                         skips.row);
+    });
   }
 
   bool scaler_skips(const TensorSample& tensor) const {
-    auto found = excused_.find(tensor.rank);
-    return tensor.kind == trace::Kind::gradient && found != excused_.end() && found->second;
+    auto found = skips_.find(tensor.rank);
+    return tensor.kind == trace::Kind::gradient && found != skips_.end() && found->second.excused;
   }
 
+  struct Skips {
+    double row = 0;
+    bool excused = false;  // in this step
+  };
+
   double amp_skip_max_;
-  std::map<uint32_t, double> skips_;
-  std::map<uint32_t, bool> excused_;
+  std::map<uint32_t, Skips> skips_;
   bool evaluated_ = false;
 };
 

@@ -20,9 +20,10 @@ constexpr std::span<const std::string_view> kNothing{};
 constexpr std::string_view kEmaDoc = "smoothing of the loss: weight of the past in its moving average";
 
 constexpr std::array kNonFinite{ParamDef{
-    "amp_skip_max", 5, 0, kMany,
-    "mixed precision only (a scalar `loss_scale` is recorded): captured steps in a row whose gradients "
-    "may be non-finite while loss and parameters stay finite, because the scaler skips them"}};
+    "amp_skip_max", 16, 0, kMany,
+    "mixed precision only: steps in a row that the loss scaler may skip because gradients overflow (from its "
+    "usual start, 65536, it needs 16 to get to 1); known by a scalar `amp.skipped`, or, where `loss_scale` "
+    "is recorded, by captured gradients that are not finite while loss and parameters are"}};
 
 constexpr std::array kExploding{
     ParamDef{"abs_max", 1e6, 1, kHuge, "largest magnitude an element may have"},

@@ -24,7 +24,7 @@ class Training {
       Input input;
       input.step = progress_[0].completed;
       for (trace::RankProgress& rank : progress_) {
-        input.ranks.push_back({rank.rank, static_cast<double>(now_ms) / 1000, std::nullopt, false});
+        input.ranks.push_back({rank.rank, static_cast<double>(now_ms) / 1000, std::nullopt, false, false});
         rank.last_step = rank.completed++;
         rank.last_activity_ms = now_ms;
       }

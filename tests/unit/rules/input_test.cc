@@ -21,6 +21,7 @@ TEST(MakeInput, SortsObservationsByWhatTheyAre) {
   maker.add(step, 0, "loss", Kind::loss, 2.0);
   maker.add(step, 0, "w", Kind::gradient, flat_stats(1));
   maker.add(step, 3, "loss_scale", Kind::scalar, 1024.0);
+  maker.add(step, 3, "amp.skipped", Kind::scalar, 1.0);
   maker.add(step, 3, "loss", Kind::loss, 3.0);
   Input input = make_input(step);
   EXPECT_EQ(input.step, 7u);
@@ -30,6 +31,8 @@ TEST(MakeInput, SortsObservationsByWhatTheyAre) {
   EXPECT_EQ(input.ranks[1].rank, 3u);
   EXPECT_DOUBLE_EQ(input.ranks[1].end_s, 1.7);
   EXPECT_TRUE(input.ranks[1].mixed_precision);
+  EXPECT_TRUE(input.ranks[1].scaler_skipped);
+  EXPECT_FALSE(input.ranks[0].scaler_skipped);
   ASSERT_EQ(input.losses.size(), 2u);
   EXPECT_EQ(input.losses[0].value, 2.0);
   EXPECT_EQ(input.losses[1].rank, 3u);

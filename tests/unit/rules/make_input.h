@@ -39,7 +39,7 @@ class InputMaker {
     input_.resumed = resumed_;
     stats_.clear();
     for (uint32_t rank = 0; rank < ranks; ++rank) {
-      input_.ranks.push_back({rank, static_cast<double>(step) * 0.1, lr_, mixed_precision_});
+      input_.ranks.push_back({rank, static_cast<double>(step) * 0.1, lr_, mixed_precision_, scaler_skipped_});
     }
     return *this;
   }
@@ -56,6 +56,7 @@ class InputMaker {
     return *this;
   }
   void set_lr(std::optional<double> lr) { lr_ = lr; }
+  void set_scaler_skipped(bool on) { scaler_skipped_ = on; }
   void set_resumed(bool on) { resumed_ = on; }
   void set_mixed_precision(bool on) { mixed_precision_ = on; }
 
@@ -91,6 +92,7 @@ class InputMaker {
   std::map<std::string, std::string> names_;
   std::optional<double> lr_ = 0.1;
   bool mixed_precision_ = false;
+  bool scaler_skipped_ = false;
   bool resumed_ = false;
 };
 

@@ -83,9 +83,29 @@ TEST(NonFinite, MixedPrecisionMaySkipAFewStepsInARow) {
         .tensor("w", Kind::weight, flat_stats(1));
   };
   auto fine = [](InputMaker& in, uint64_t) { in.loss(1).tensor("w", Kind::gradient, flat_stats(1)); };
-  EXPECT_EQ(first_fired(evaluator, maker, 5, 1, overflow), std::nullopt);
+  EXPECT_EQ(first_fired(evaluator, maker, 16, 1, overflow), std::nullopt);
   EXPECT_EQ(first_fired(evaluator, maker, 1, 1, fine), std::nullopt);
-  EXPECT_EQ(first_fired(evaluator, maker, 100, 1, overflow), 5u);  // the sixth in a row
+  EXPECT_EQ(first_fired(evaluator, maker, 100, 1, overflow), 16u);  // the seventeenth in a row
+}
+
+TEST(NonFinite, TheScalerMaySkipAFewStepsInARow) {
+  Evaluator evaluator = evaluator_of("non_finite");
+  InputMaker maker;
+  auto fill = [](InputMaker& in, uint64_t) { in.loss(1); };
+  maker.set_scaler_skipped(true);
+  EXPECT_EQ(first_fired(evaluator, maker, 16, 1, fill), std::nullopt);
+  maker.set_scaler_skipped(false);
+  EXPECT_EQ(first_fired(evaluator, maker, 1, 1, fill), std::nullopt);
+  maker.set_scaler_skipped(true);
+  EXPECT_EQ(first_fired(evaluator, maker, 100, 1, fill), 16u);
+  EXPECT_EQ(evaluator.findings()[0].tensor, "amp.skipped");
+}
+
+TEST(NonFinite, WithoutAScalerAnOverflowIsAFault) {
+  Evaluator evaluator = evaluator_of("non_finite");
+  InputMaker maker;
+  maker.begin(0).loss(1).tensor("w", Kind::gradient, with_nan(flat_stats(1), 1));
+  EXPECT_EQ(evaluator.on_input(maker.get()).size(), 1u);
 }
 
 TEST(NonFinite, MixedPrecisionDoesNotExcuseParameters) {
