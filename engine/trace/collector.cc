@@ -14,6 +14,7 @@ constexpr const char* kSchema[] = {
 #include "trace_db.inc"
 };
 
+constexpr int kBusyTimeoutMs = 100;  // nobody else writes, and rules come before readers
 constexpr uint64_t kMaxRowsInTransaction = 50'000;
 
 // SQLite has signed integers; a count beyond them is nonsense of a damaged trace.
@@ -34,7 +35,7 @@ Result<Collector> Collector::create(const std::string& path) {
     std::string old = path + suffix;
     if (::unlink(old.c_str()) != 0 && errno != ENOENT) return errno_error("cannot replace", old, errno);
   }
-  PAWL_ASSIGN(Db db, Db::open(path, Db::Access::create));
+  PAWL_ASSIGN(Db db, Db::open(path, Db::Access::create, kBusyTimeoutMs));
   PAWL_RETURN_IF_ERROR(
       db.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-32768;"
               "PRAGMA journal_size_limit=67108864;"));
@@ -56,16 +57,23 @@ Result<void> Collector::prepare() {
 
 Collector::Collector(Collector&& other) noexcept
     : db_(std::move(other.db_)),
-      insert_step_(std::move(other.insert_step_)),
-      insert_scalar_(std::move(other.insert_scalar_)),
-      insert_statistics_(std::move(other.insert_statistics_)),
+      insert_step_(std::exchange(other.insert_step_, std::nullopt)),
+      insert_scalar_(std::exchange(other.insert_scalar_, std::nullopt)),
+      insert_statistics_(std::exchange(other.insert_statistics_, std::nullopt)),
       series_written_(other.series_written_),
       incarnation_(other.incarnation_),
       in_transaction_(std::exchange(other.in_transaction_, false)),
       rows_in_transaction_(other.rows_in_transaction_) {}
 
 Collector::~Collector() {
-  (void)commit();  // what is lost can be made again from the segments
+  if (!insert_step_) return;  // moved from
+  (void)commit();             // what is lost can be made again from the segments
+  insert_step_.reset();
+  insert_scalar_.reset();
+  insert_statistics_.reset();
+  // One file, that can be read where nothing may be written. Somebody who is reading now keeps it in WAL
+  // mode.
+  (void)db_.exec("PRAGMA journal_mode=DELETE");
 }
 
 Result<void> Collector::begin() {

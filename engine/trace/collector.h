@@ -24,7 +24,7 @@ class Collector {
   static Result<Collector> create(const std::string& path);
   Collector(Collector&& other) noexcept;
   Collector& operator=(Collector&&) = delete;
-  ~Collector();  // commits
+  ~Collector();  // commits and leaves a single file
 
   // The steps of one assembler, in its order. Writes are collected until commit(), or until there are many.
   // After an error (a full disk) some of the step may be missing; going on is fine.

@@ -72,6 +72,26 @@ TEST_F(CollectorTest, CommitsAtTheEndOfItsLifeAndMayBeMoved) {
     ASSERT_TRUE(moved.add(maker_.step(1)).ok());
   }
   EXPECT_EQ(count("SELECT count(*) FROM steps"), 2);
+  EXPECT_FALSE(path_exists(path_ + "-wal"));
+  Db db = Db::open(path_, Db::Access::read_only).value();
+  Stmt mode = db.prepare("PRAGMA journal_mode").value();
+  ASSERT_TRUE(mode.step().value());
+  EXPECT_EQ(mode.text(0), "delete");
+}
+
+TEST_F(CollectorTest, AReaderDoesNotKeepItFromClosing) {
+  Collector collector = Collector::create(path_).value();
+  ASSERT_TRUE(collector.add(maker_.step(0)).ok());
+  ASSERT_TRUE(collector.commit().ok());
+  Db reader = Db::open(path_, Db::Access::read_only).value();
+  Stmt row = reader.prepare("SELECT step FROM steps").value();
+  ASSERT_TRUE(row.step().value());  // holds a read transaction
+  ASSERT_TRUE(collector.add(maker_.step(1)).ok());
+  {
+    Collector closed(std::move(collector));
+  }
+  EXPECT_FALSE(row.step().value());  // its snapshot has one step
+  EXPECT_EQ(count("SELECT count(*) FROM steps"), 2);
 }
 
 TEST_F(CollectorTest, GoingBackReplacesWhatCameAfter) {
@@ -129,6 +149,45 @@ TEST_F(CollectorTest, AnomaliesAreCountedByKind) {
 
 TEST_F(CollectorTest, AFolderThatIsNotThereIsAnError) {
   EXPECT_FALSE(Collector::create(dir_.path() + "/no/trace.db").ok());
+}
+
+TEST_F(CollectorTest, TheQueriesOfTheDocumentationWork) {
+  Collector collector = Collector::create(path_).value();
+  Step step = maker_.step(0, {0, 1});
+  maker_.add(step, 0, "loss", Kind::loss, 1.0);
+  TensorStats stats;
+  stats.count = 2;
+  stats.nan = 1;
+  stats.square_sum = 1;
+  maker_.add(step, 1, "w", Kind::gradient, stats);
+  ASSERT_TRUE(collector.add(step).ok());
+  ASSERT_TRUE(collector.commit().ok());
+  std::string page = read_file(PAWL_SOURCE_DIR "/docs/trace-db.md", 1 << 20).value();
+  Db db = Db::open(path_, Db::Access::read_only).value();
+  int queries = 0;
+  for (size_t at = page.find("```sql\n"); at != std::string::npos; at = page.find("```sql\n", at + 1)) {
+    size_t begin = at + 7;
+    std::string sql = page.substr(begin, page.find("```", begin) - begin);
+    EXPECT_TRUE(db.run(sql).ok()) << sql << db.run(sql).error().to_string();
+    ++queries;
+  }
+  EXPECT_GE(queries, 4);
+  // Every column the page lists is there.
+  for (size_t at = page.find("| `v1_"); at != std::string::npos; at = page.find("| `v1_", at + 1)) {
+    std::string line = page.substr(at, page.find('\n', at) - at);
+    std::vector<std::string> views, columns;
+    for (size_t i = line.find('`'); i != std::string::npos; i = line.find('`', i + 1)) {
+      size_t end = line.find('`', i + 1);
+      std::string word = line.substr(i + 1, end - i - 1);
+      (word.starts_with("v1_") ? views : columns).push_back(word);
+      i = end;
+    }
+    for (const std::string& view : views) {
+      for (const std::string& column : columns) {
+        EXPECT_TRUE(db.run("SELECT " + column + " FROM " + view).ok()) << view << "." << column;
+      }
+    }
+  }
 }
 
 // The trace does not choose what SQL is run.
