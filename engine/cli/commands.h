@@ -41,6 +41,7 @@ struct ProjectAddOptions {
   std::string token_env;  // name of the environment variable with the clone token
   std::string forge;      // github, gitea; empty: no statuses
   std::string forge_api;
+  std::string forge_repository;
   std::string forge_token_env;
   std::map<std::string, std::string> data;
   bool install_hook = false;  // the URL is a local bare repository: install `pawl hook post-receive` there

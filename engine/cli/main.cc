@@ -148,6 +148,8 @@ void CommandLine::add_daemon_commands() {
   c->add_option("--forge", project_add.forge, "Write commit statuses to this kind of forge")
       ->check(CLI::IsMember({"github", "gitea"}));
   c->add_option("--forge-api", project_add.forge_api, "Its API, when the clone URL does not tell");
+  c->add_option("--forge-repository", project_add.forge_repository,
+                "OWNER/NAME there, when the clone URL does not tell");
   c->add_option("--forge-token-env", project_add.forge_token_env,
                 "Environment variable that holds its API token");
   c->add_flag("--install-hook", project_add.install_hook,

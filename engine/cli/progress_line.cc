@@ -50,6 +50,13 @@ std::string progress_text(const Json& state) {
   return out;
 }
 
+std::string finding_text(const Json& event) {
+  Json finding = event.value("finding", Json::object());
+  return paint(fmt::format("rule {} fired: {}", json_string(finding, "rule"),
+                           sanitize_for_terminal(json_string(finding, "message"))),
+               json_string(finding, "severity") == "warn" ? Tone::warn : Tone::bad);
+}
+
 ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() {

@@ -13,6 +13,9 @@ namespace pawl::cli {
 // type state. The bar and the time left are missing while the total is unknown.
 std::string progress_text(const Json& state);
 
+// "rule non_finite fired: <evidence>" of a `progress` event of type finding.
+std::string finding_text(const Json& event);
+
 class ProgressLine {
  public:
   ProgressLine();

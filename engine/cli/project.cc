@@ -90,6 +90,7 @@ Result<int> add(const Global& global, const ProjectAddOptions& options) {
   PAWL_ASSIGN(project.token, secret_from_environment(options.token_env));
   project.forge.kind = options.forge;
   project.forge.api_url = options.forge_api;
+  project.forge.repository = options.forge_repository;
   PAWL_ASSIGN(project.forge.token, secret_from_environment(options.forge_token_env));
   project.data = options.data;
   project.secrets = {random_hex(32)};

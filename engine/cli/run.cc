@@ -82,11 +82,7 @@ class Screen {
  private:
   void on_finding(const Json& body) {
     line_.clear();
-    std::fprintf(stderr, "%s\n",
-                 paint(fmt::format("rule {} fired: {}", json_string(body, "rule"),
-                                   sanitize_for_terminal(json_string(body, "message"))),
-                       Tone::bad)
-                     .c_str());
+    std::fprintf(stderr, "%s\n", finding_text(body).c_str());
   }
 
   void print_log(const Json& state) {

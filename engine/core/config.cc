@@ -53,7 +53,8 @@ void read_forge(Reader& reader, const Node& node, ForgeConfig& out) {
   reader.fields(
       node, "forge",
       {reader.choice_field<std::string>("kind", {{"github", "github"}, {"gitea", "gitea"}}, out.kind),
-       reader.text_field("api_url", out.api_url), reader.text_field("token", out.token)});
+       reader.text_field("api_url", out.api_url), reader.text_field("repository", out.repository),
+       reader.text_field("token", out.token)});
 }
 
 Project read_project(Reader& reader, const std::string& name, const Node& node) {
@@ -163,6 +164,7 @@ std::string config_text(const Config& config) {
       out += "    forge:\n";
       put(6, "kind", project.forge.kind);
       put(6, "api_url", project.forge.api_url);
+      put(6, "repository", project.forge.repository);
       put(6, "token", project.forge.token);
     }
     if (!project.data.empty()) out += "    data:\n";

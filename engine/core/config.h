@@ -12,8 +12,9 @@
 namespace pawl::core {
 
 struct ForgeConfig {
-  std::string kind;     // github, gitea, or empty: no statuses are written
-  std::string api_url;  // empty: derived from the project's url
+  std::string kind;        // github, gitea, or empty: no statuses are written
+  std::string api_url;     // empty: derived from the project's url
+  std::string repository;  // "owner/name"; empty: derived from the project's url
   std::string token;
 };
 

@@ -32,12 +32,10 @@ bool is_infrastructure(const std::string& outcome) {
 
 void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
                const std::vector<store::Finding>& findings, gate::Inputs& inputs) {
-  bool fired = false;
   for (const store::Finding& f : findings) {
     if (attempt == nullptr || f.stage != stage.name || f.attempt != attempt->number || f.severity != "fail")
       continue;
     inputs.findings.push_back({f.rule, f.first_step, f.rank, f.tensor, f.message});
-    fired = true;
   }
   if (attempt != nullptr) {
     // Required rules that saw nothing: no row of their own, but they fail the stage.
@@ -46,13 +44,11 @@ void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
       for (const rules::RuleOutcome& rule : result->rules) {
         if (!rule.required || rule.outcome != rules::Outcome::not_evaluated) continue;
         inputs.findings.push_back({rule.rule, std::nullopt, std::nullopt, "", rule.reason});
-        fired = true;
       }
     }
   }
   if (stage.state == schedule::StageState::succeeded) return;
-  if (stage.state == schedule::StageState::skipped || fired) return;  // said by what it needs, or by the rule
-  std::string reason = attempt != nullptr ? attempt->reason : "it was not started";
+  std::string reason = attempt != nullptr ? attempt->reason : "what it needs did not succeed";
   std::string outcome = attempt != nullptr ? attempt->outcome.value_or("") : "";
   inputs.stages.push_back({stage.name, reason, is_infrastructure(outcome)});
 }

@@ -71,6 +71,7 @@ void RunDriver::start() {
 void RunDriver::prepare() {
   run_.state = "preparing";
   must_record(store::set_run_state(context_.db, run_.id, "preparing", context_.clock.unix_ms()), "run state");
+  queue_commit_status("pending", fmt::format("run {} has started", run_.number));
   publish_run();
   const Home* home = &context_.home;
   auto* cache = &context_.data_cache;

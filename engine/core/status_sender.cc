@@ -23,10 +23,15 @@ Result<forge::HttpRequest> build_request(const Config& config, const store::Outb
   if (it == config.projects.end()) return Error(ErrorCode::not_found, "the project was removed");
   const Project& project = it->second;
   PAWL_ASSIGN(forge::Forge forge, forge::parse_forge(project.forge.kind));
-  PAWL_ASSIGN(forge::ForgeRepository place, forge::locate_repository(forge, project.url));
+  forge::ForgeRepository place{project.forge.api_url, project.forge.repository};
+  if (place.api_url.empty() || place.repository.empty()) {
+    PAWL_ASSIGN(auto located, forge::locate_repository(forge, project.url));
+    if (place.api_url.empty()) place.api_url = located.api_url;
+    if (place.repository.empty()) place.repository = located.repository;
+  }
   forge::StatusTarget target;
   target.forge = forge;
-  target.api_url = project.forge.api_url.empty() ? place.api_url : project.forge.api_url;
+  target.api_url = place.api_url;
   target.repository = place.repository;
   target.sha = row.commit_sha;
   target.token = project.forge.token;

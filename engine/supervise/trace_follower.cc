@@ -10,6 +10,15 @@ namespace pawl::supervise {
 namespace {
 
 constexpr int64_t kTickMs = 500;
+// Ranks in step with each other still hand over their records at different times: at thousands of small steps
+// a second one may seem hundreds ahead. A rank that really hangs is given up by the assembler's clock.
+constexpr uint64_t kMaxStepLag = 4096;
+
+trace::AssemblerOptions assembler_options() {
+  trace::AssemblerOptions options;
+  options.max_step_lag = kMaxStepLag;
+  return options;
+}
 
 // The mean over the ranks of the loss series that was recorded first.
 std::optional<double> loss_of(const trace::Step& step) {
@@ -46,6 +55,7 @@ TraceFollower::TraceFollower(EventLoop& loop, const Intent& intent, Handlers han
       handlers_(std::move(handlers)),
       ranks_are_ours_(intent.ranks > 1),
       tail_(std::move(tail)),
+      assembler_(assembler_options()),
       evaluator_(std::move(evaluator)),
       progress_(intent.steps_total) {
   if (tail_.fd() >= 0) watch_ = loop_.watch_readable(tail_.fd(), [this] { poll(); });
@@ -189,7 +199,7 @@ std::vector<std::string> TraceFollower::notes() const {
   if (all.empty()) return out;
   std::vector<std::string> parts;
   for (const auto& [name, count] : all) parts.push_back(fmt::format("{} {}", count, name));
-  out.push_back("the trace is damaged: " + join(parts, ", "));
+  out.push_back("the trace is incomplete or damaged: " + join(parts, ", "));
   return out;
 }
 

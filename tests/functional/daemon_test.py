@@ -8,7 +8,7 @@ import unittest
 from harness import PIPELINE, PawlTest, wait_until
 
 # Runs until the file `go` appears beside the repository.
-WAITING = PIPELINE.replace("run: python3 train.py", "run: while [ ! -e ../../../../go ]; do sleep 0.05; done; python3 train.py")
+WAITING = PIPELINE.replace("run: python3 train.py", "run: while [ ! -e ../../../go ]; do sleep 0.05; done; python3 train.py")
 
 
 class Pushes(PawlTest):
@@ -132,7 +132,7 @@ class Webhooks(PawlTest):
         self.assertEqual(self.request("GET", "/healthz", token=False)[0], 200)
         for method, path in (("GET", "/api/v1/runs"), ("POST", "/api/v1/runs/1/cancel"), ("GET", "/api/v1/events?topics=runs")):
             self.assertIn(self.request(method, path, token=False)[0], (401, 403), path)
-        self.assertEqual(self.request("GET", "/api/v1/runs", headers={"Host": "evil.example"})[0], 403)
+        self.assertEqual(self.request("GET", "/api/v1/runs", headers={"Host": "evil.example"})[0], 421)
         self.assertEqual(self.request("GET", "/api/v1/runs")[0], 200)
         self.assertEqual((self.home / "config.yml").stat().st_mode & 0o777, 0o600)
 
@@ -161,7 +161,7 @@ class Queue(PawlTest):
         self.pawl("cancel", "3", code=2)
 
     def test_cancelled_tree_is_gone(self):
-        pipeline = PIPELINE.replace("run: python3 train.py", "run: setsid sleep 1234567 & trap '' TERM; sleep 7654321")
+        pipeline = PIPELINE.replace("run: python3 train.py", "run: setsid sleep 1234567 & trap '' TERM; sleep 7654321; true")
         self.serve_repository(pipeline)
         self.push()
         run = self.wait_run(1, "running")
@@ -228,14 +228,14 @@ class Statuses(PawlTest):
         self.make_repository()
         self.start_daemon()
         self.env["FORGE_TOKEN"] = "t0ken"
-        self.add_project("--forge", "gitea", "--forge-token-env", "FORGE_TOKEN", "--forge-api",
+        self.add_project("--forge", "gitea", "--forge-token-env", "FORGE_TOKEN", "--forge-repository", "team/model", "--forge-api",
                          f"http://127.0.0.1:{server.server_port}/api/v1")
         wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
         sha = self.push()
         self.wait_run(1)
         final = wait_until(lambda: [s for s in FakeGitea.seen if s[2]["state"] == "success"], "the final status")
         path, authorization, body = final[-1]
-        self.assertTrue(path.startswith("/api/v1/repos/") and path.endswith("/statuses/" + sha), path)
+        self.assertTrue(path == f"/api/v1/repos/team/model/statuses/{sha}", path)
         self.assertIn("t0ken", authorization)
         self.assertIn("PASS", body["description"])
         self.assertEqual([s[2]["state"] for s in FakeGitea.seen][-1], "success", "nothing after the final state")

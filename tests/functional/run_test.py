@@ -80,7 +80,7 @@ class Run(PawlTest):
         done = self.pawl("check", self.clone, code=2)
         self.assertIn("did you mean 'stages'?", done.stderr)
         self.assertIn(":2:1:", done.stderr)
-        self.pawl("run", self.dir, code=3)
+        self.pawl("run", self.dir, code=2)
         self.pawl("show", "77", code=2)
         self.pawl("frobnicate", code=2)
         answer = json.loads(self.pawl("--json", "check", self.clone, code=2).stdout)
