@@ -121,11 +121,7 @@ Result<int> follow(const Global& global, const std::string& name) {
             if (type == "state" && !global.json) line.update(event, clock.monotonic_ms());
             if (type == "finding" && !global.json) {
               line.clear();
-              std::fprintf(stderr, "%s\n",
-                           paint(fmt::format("rule {} fired: {}", json_string(event, "rule"),
-                                             sanitize_for_terminal(json_string(event, "message"))),
-                                 Tone::bad)
-                               .c_str());
+              std::fprintf(stderr, "%s\n", finding_text(event).c_str());
             }
             // The first bytes of the stream come after the subscription: an end before it is seen in the
             // record.
