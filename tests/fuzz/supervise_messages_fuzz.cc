@@ -2,6 +2,7 @@
 // an error.
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "engine/supervise/intent.h"
