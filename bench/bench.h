@@ -1,0 +1,10 @@
+// The benchmarks of pawl-bench. Each measures, prints its result (one JSON object on standard output when
+// `json`, text for a person otherwise) and returns the exit code of the program.
+#pragma once
+
+namespace pawl::bench {
+
+int bench_capture(bool json);
+int bench_ingest(bool json);
+
+}  // namespace pawl::bench

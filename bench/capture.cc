@@ -1,0 +1,117 @@
+// pawl_compute_stats against the cheapest thing one thread can do with the same memory: read it once. Both
+// are measured in turn in the same run, on a buffer far larger than any cache and paged as malloc gives it.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "bench/bench.h"
+#include "pawl/capture.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace pawl::bench {
+
+namespace {
+
+constexpr size_t kFloats = 128u << 20;  // 512 MiB
+constexpr int kRepetitions = 15;
+
+// The sum of all elements, with nothing but loads and additions in eight independent chains.
+#if defined(__x86_64__)
+__attribute__((target("avx2"), noinline)) float read_avx2(const float* data, size_t count) {
+  __m256 sums[8];
+  for (__m256& sum : sums) sum = _mm256_setzero_ps();
+  for (size_t i = 0; i + 64 <= count; i += 64) {
+#pragma GCC unroll 8
+    for (size_t j = 0; j < 8; ++j) sums[j] = _mm256_add_ps(sums[j], _mm256_loadu_ps(data + i + 8 * j));
+  }
+  alignas(32) float lanes[8];
+  float total = 0;
+  for (const __m256& sum : sums) {
+    _mm256_store_ps(lanes, sum);
+    for (const float lane : lanes) total += lane;
+  }
+  return total;
+}
+#endif
+
+float read_portable(const float* data, size_t count) {
+  float sums[8] = {};
+  for (size_t i = 0; i + 8 <= count; i += 8) {
+    for (size_t j = 0; j < 8; ++j) sums[j] += data[i + j];
+  }
+  return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+}
+
+float read_all(const float* data, size_t count) {
+#if defined(__x86_64__)
+  static const bool wide = __builtin_cpu_supports("avx2");
+  if (wide) return read_avx2(data, count);
+#endif
+  return read_portable(data, count);
+}
+
+// Like weights: normally distributed around zero, near enough (a sum of four uniform numbers).
+void fill(float* data, size_t count) {
+  uint64_t state = 1;
+  for (size_t i = 0; i < count; ++i) {
+    float sum = 0;
+    for (int k = 0; k < 4; ++k) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      sum += static_cast<float>(static_cast<int32_t>(state >> 32));
+    }
+    data[i] = sum * 0x1p-35f;
+  }
+}
+
+double seconds_of(const auto& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+int bench_capture(bool json) {
+  const std::unique_ptr<float[]> data(new float[kFloats]);
+  fill(data.get(), kFloats);
+  pawl_stats stats{};
+  stats.struct_size = sizeof stats;
+  std::vector<double> stats_s, read_s;
+  volatile float sink = 0;
+  for (int i = 0; i < kRepetitions; ++i) {
+    read_s.push_back(seconds_of([&] { sink = read_all(data.get(), kFloats); }));
+    stats_s.push_back(seconds_of([&] { pawl_compute_stats(data.get(), PAWL_F32, kFloats, &stats); }));
+  }
+  if (stats.count != kFloats || stats.nan != 0 || !std::isfinite(stats.square_sum)) {
+    std::fprintf(stderr, "pawl-bench: the statistics are wrong\n");
+    return 1;
+  }
+  const double gigabytes = static_cast<double>(kFloats) * sizeof(float) * 1e-9;
+  const double stats_gbps = gigabytes / median(stats_s), read_gbps = gigabytes / median(read_s);
+  const double ratio = stats_gbps / read_gbps;
+  if (json) {
+    std::printf(
+        "{\"stats_gbps\":%.2f,\"read_gbps\":%.2f,\"ratio\":%.3f,\"simd\":\"%s\",\"bytes\":%zu,"
+        "\"repetitions\":%d}\n",
+        stats_gbps, read_gbps, ratio, pawl_capture_simd(), kFloats * sizeof(float), kRepetitions);
+  } else {
+    std::printf("statistics %.2f GB/s (%s), plain read %.2f GB/s, ratio %.3f; median of %d over %zu MiB\n",
+                stats_gbps, pawl_capture_simd(), read_gbps, ratio, kRepetitions,
+                kFloats * sizeof(float) >> 20);
+  }
+  return 0;
+}
+
+}  // namespace pawl::bench
