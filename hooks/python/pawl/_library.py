@@ -119,17 +119,19 @@ class Capture:
         self._library, self._handle = library, handle
         self._ids = {}
 
-    def series(self, name, kind, dtype=F64, shape=()):
-        key = (kind, name)
+    def series(self, key, dtype=F64, shape=()):
+        """The id of the series `key`, a pair of kind and name."""
         found = self._ids.get(key)
-        if found is None:
-            sizes = (ctypes.c_int64 * len(shape))(*shape) if shape else None
-            out = ctypes.c_uint32()
-            encoded = name.encode("utf-8", "replace")[:4096].decode("utf-8", "ignore").encode("utf-8")
-            self._check(self._library._series(self._handle, encoded, kind, dtype, sizes, len(shape),
-                                              ctypes.byref(out)))
-            found = self._ids[key] = out.value
-        return found
+        return self._declare(key, dtype, shape) if found is None else found
+
+    def _declare(self, key, dtype, shape):
+        kind, name = key
+        encoded = name.encode("utf-8", "replace")[:4096].decode("utf-8", "ignore").encode("utf-8")
+        sizes = (ctypes.c_int64 * len(shape))(*shape) if shape else None
+        out = ctypes.c_uint32()
+        self._check(self._library._series(self._handle, encoded, kind, dtype, sizes, len(shape), ctypes.byref(out)))
+        self._ids[key] = out.value
+        return out.value
 
     def begin(self, step):
         self._check(self._library._step_begin(self._handle, step, 0))

@@ -1,7 +1,6 @@
 """The steps of one rank in the record. Knows nothing of torch."""
 
 from . import _library
-from ._numbers import Mean
 
 
 class Record:
@@ -16,7 +15,7 @@ class Record:
         self.step = 0
         self._every = every
         self._capture = None  # before that, values gather for the first step
-        self._values = {}  # (kind, name) -> Mean, of the step in progress
+        self._values = {}  # (kind, name) -> float, or what will be one (Deferred, Mean), of the step in progress
         self._held = None  # the same of the step before, which has not ended in the record
 
     def is_open(self):
@@ -30,26 +29,30 @@ class Record:
         """Whether the step in progress captures tensors."""
         return self.step % self._every == 0
 
-    def put(self, kind, name, mean):
-        self._values[kind, name] = mean
+    def put(self, kind, name, value):
+        """The last value of a step counts."""
+        self._values[kind, name] = value
 
     def add(self, kind, name, mean):
-        self._values.setdefault((kind, name), Mean()).merge(mean)
+        """The mean of all that a step adds counts."""
+        known = self._values.setdefault((kind, name), mean)
+        if known is not mean:
+            known.merge(mean)
 
     def tensor(self, name, kind, dtype, shape, pointer, count):
         self._settle()
-        self._capture.tensor(self._capture.series(name, kind, dtype, shape), pointer, dtype, count)
+        self._capture.tensor(self._capture.series((kind, name), dtype, shape), pointer, dtype, count)
 
     def stats(self, name, kind, dtype, shape, stats):
         self._settle()
-        self._capture.stats(self._capture.series(name, kind, dtype, shape), stats)
+        self._capture.stats(self._capture.series((kind, name), dtype, shape), stats)
 
     def end_step(self):
         self._settle()
         values, self._values = self._values, {}
-        waits = not self.captures() and any(mean.waits() for mean in values.values())
+        hold = not self.captures() and _any_waits(values)
         self.step += 1
-        if waits:
+        if hold:
             self._held = values
         else:
             self._advance(values)
@@ -67,7 +70,7 @@ class Record:
         capture, self._capture = self._capture, None
         if capture is not None:
             try:
-                capture.scalar(capture.series("pawl.capture_failed", _library.SCALAR), 1.0)
+                capture.scalar(capture.series((_library.SCALAR, "pawl.capture_failed")), 1.0)
             finally:
                 capture.close()
 
@@ -86,5 +89,12 @@ class Record:
         self._capture.begin(self.step)
 
     def _write(self, values):
-        for (kind, name), mean in values.items():
-            self._capture.scalar(self._capture.series(name, kind), float(mean))
+        for key, value in values.items():
+            self._capture.scalar(self._capture.series(key), float(value))
+
+
+def _any_waits(values):
+    for value in values.values():
+        if type(value) is not float and value.waits():
+            return True
+    return False

@@ -57,6 +57,8 @@ def _guarded(where):
 class _Model:
     """What is known of one optimiser. Holds no tensor and no strong reference to it."""
 
+    __slots__ = ("optimizer", "index", "parameter_ids", "names", "captured_step")
+
     def __init__(self, optimizer, index):
         self.optimizer = weakref.ref(optimizer)
         self.index = index
@@ -67,6 +69,8 @@ class _Model:
 
 class _Update:
     """One optimiser step under way."""
+
+    __slots__ = ("optimizer", "model", "is_main", "named", "before", "gradients_later")
 
     def __init__(self, optimizer, model, is_main, named):
         self.optimizer, self.model, self.is_main = optimizer, model, is_main
@@ -79,6 +83,8 @@ class Recorder:
     def __init__(self, request, environment):
         self.off = False
         self._request = request
+        self._wants_losses, self._wants_scalars, self._wants_activations = map(
+            request.wants, ("losses", "scalars", "activations"))
         self._environment = environment
         self._lock = threading.RLock()
         self._record = Record(request.every)
@@ -95,24 +101,27 @@ class Recorder:
 
     @_guarded("backward()")
     def backward_done(self, tensors):
-        if capturing_cuda_graph() or not all(map(_is_scalar, tensors)):
-            return
         if self._updating and self._losses:
             return  # a closure that evaluates several times: the loss of a step is the one it starts from
-        tensors = [getattr(tensor, "_pawl_unscaled", tensor).detach() for tensor in tensors]
-        if tensors:
-            self._losses.add(as_number(sum(tensors[1:], tensors[0])))
+        loss = None
+        for tensor in tensors:
+            if not _is_scalar(tensor) or capturing_cuda_graph(tensor):
+                return
+            value = getattr(tensor, "_pawl_unscaled", tensor)
+            loss = value if loss is None else loss.detach() + value.detach()
+        if loss is not None:
+            self._losses.add(as_number(loss))
 
     @_guarded("new optimiser")
     def optimizer_created(self, optimizer):
         """Step 0 captures too, so module hooks have to be in place before the first forward pass."""
-        if not self._record.is_open() and self._request.wants("activations") and self._load():
+        if not self._record.is_open() and self._wants_activations and self._load():
             self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
             self._hooks.arm(self._namer.roots, self._request)
 
     @_guarded("before optimiser step")
     def update_begins(self, optimizer, has_closure):
-        if capturing_cuda_graph():
+        if capturing_cuda_graph(optimizer.param_groups[0]["params"][0]):
             return None
         if not self._record.is_open() and not self._attach(optimizer, has_closure):
             return None
@@ -279,8 +288,11 @@ class Recorder:
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index
         losses, self._losses = self._losses, Mean()
-        if losses and self._request.wants("losses"):
-            self._record.add(_library.LOSS, "loss" + suffix, losses)
+        if losses and self._wants_losses:
+            if update.is_main and not losses.waits():
+                self._record.put(_library.LOSS, "loss", float(losses))
+            else:
+                self._record.add(_library.LOSS, "loss" + suffix, losses)
         rate = update.optimizer.param_groups[0].get("lr")
         if rate is not None:
             self._put_scalar("lr" + suffix, rate)
@@ -288,19 +300,23 @@ class Recorder:
             self._finish_step()
 
     def _finish_step(self):
+        if self._wants_activations:
+            self._capture_activations()
+        self._record.end_step()
+        if self._wants_activations and self._record.captures():
+            self._hooks.arm(self._namer.roots, self._request)
+
+    def _capture_activations(self):
         self._hooks.disarm()
         outputs = self._hooks.take()
         if self._record.captures():
             for name, (stats, code, shape) in outputs.items():
                 self._record.stats(name, _library.ACTIVATION, code, shape, stats)
-        self._record.end_step()
-        if self._record.captures() and self._request.wants("activations"):
-            self._hooks.arm(self._namer.roots, self._request)
 
     def _put_scalar(self, name, value):
-        if self._request.wants("scalars"):
-            number = as_number(value) if isinstance(value, torch.Tensor) else value
-            self._record.put(_library.SCALAR, name, Mean(number))
+        if self._wants_scalars:
+            number = as_number(value) if isinstance(value, torch.Tensor) else float(value)
+            self._record.put(_library.SCALAR, name, number)
 
 
 def _is_scalar(tensor):

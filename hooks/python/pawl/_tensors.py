@@ -31,8 +31,7 @@ def on_host(tensor):
 
 def as_number(tensor):
     """The value of a one-element tensor: at once on the CPU, as a Deferred elsewhere."""
-    tensor = tensor.detach()
-    return tensor.item() if tensor.device.type == "cpu" else _FromDevice(tensor)
+    return float(tensor.item()) if tensor.is_cpu else _FromDevice(tensor.detach())
 
 
 class _FromDevice(Deferred):
@@ -41,7 +40,7 @@ class _FromDevice(Deferred):
 
     def __init__(self, tensor):
         self._event = None
-        if tensor.device.type != "cuda":
+        if not tensor.is_cuda:
             self._value = tensor.clone()  # in-place changes that follow must not be seen
             return
         self._value = torch.empty((), dtype=tensor.dtype, pin_memory=True)
@@ -55,6 +54,6 @@ class _FromDevice(Deferred):
         return float(self._value.item())
 
 
-def capturing_cuda_graph():
+def capturing_cuda_graph(tensor):
     """Nothing may be read or copied back while a CUDA graph is being captured."""
-    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
