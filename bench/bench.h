@@ -6,5 +6,6 @@ namespace pawl::bench {
 
 int bench_capture(bool json);
 int bench_ingest(bool json);
+int bench_webhook(bool json);
 
 }  // namespace pawl::bench

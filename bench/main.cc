@@ -16,6 +16,8 @@ struct Benchmark {
 constexpr Benchmark kBenchmarks[] = {
     {"capture", pawl::bench::bench_capture, "tensor statistics against a plain read of the same memory"},
     {"ingest", pawl::bench::bench_ingest, "a trace from its segments into trace.db and through the rules"},
+    {"webhook", pawl::bench::bench_webhook,
+     "a daemon: deliveries to answers, and to the first process of a stage"},
 };
 
 int usage(std::FILE* out) {
