@@ -14,13 +14,12 @@ double seconds(uint64_t ns) {
   return static_cast<double>(ns) * 1e-9;
 }
 
-void append(std::vector<Observation>& to, std::vector<Observation>& from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+// Adds what one rank recorded; `to` stays in the order of ranks.
+void merge(std::vector<Observation>& to, std::vector<Observation>& from, uint32_t rank) {
+  const auto behind = std::upper_bound(to.begin(), to.end(), rank,
+                                       [](uint32_t r, const Observation& o) { return r < o.rank; });
+  to.insert(behind, std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   from.clear();
-}
-
-bool by_rank(const Observation& a, const Observation& b) {
-  return a.rank < b.rank;
 }
 
 }  // namespace
@@ -151,7 +150,7 @@ void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, i
   }
   step->ranks.push_back({progress.rank, seconds(begin.mono_ns), seconds(mono_ns)});
   step->wall_time = std::max(step->wall_time, seconds(wall_ns));
-  append(step->observations, rank.observations);
+  merge(step->observations, rank.observations, progress.rank);
 }
 
 StepAssembler::Key StepAssembler::key_of(const Rank& rank, uint64_t step) const {
@@ -211,9 +210,6 @@ Step StepAssembler::emit_first() {
     while (ended != step.ranks.end() && ended->rank < rank) ++ended;
     if (ended == step.ranks.end() || ended->rank != rank) step.missing_ranks.push_back(rank);
   }
-  if (!std::is_sorted(step.observations.begin(), step.observations.end(), by_rank)) {
-    std::stable_sort(step.observations.begin(), step.observations.end(), by_rank);
-  }
   return step;
 }
 
@@ -240,7 +236,7 @@ std::vector<Step> StepAssembler::finish() {
     if (!is_emitted(key)) {
       Step& step = step_at(key, 0);
       step.wall_time = std::max(step.wall_time, seconds(rank.open->wall_ns));
-      append(step.observations, rank.observations);
+      merge(step.observations, rank.observations, number);
     }
     rank.open.reset();
   }

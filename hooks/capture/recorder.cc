@@ -76,7 +76,8 @@ Recorder::Recorder(const pawl_capture_options& options, size_t ring_bytes, uint6
       world_size_(options.world_size),
       segment_bytes_(segment_bytes),
       start_ns_(wall_ns()),
-      producer_(options.producer != nullptr ? options.producer : "", 0, wire::kMaxName),
+      producer_(
+          std::string_view(options.producer != nullptr ? options.producer : "").substr(0, wire::kMaxName)),
       ring_(ring_bytes) {}
 
 pawl_status Recorder::open(const pawl_capture_options& options, std::unique_ptr<Recorder>& out,

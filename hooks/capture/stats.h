@@ -42,8 +42,9 @@ Simd best_simd();
 // Adds `count` elements of host memory to `totals`. False for an unknown dtype.
 bool accumulate(Simd simd, const void* data, pawl_dtype dtype, uint64_t count, Totals& totals);
 
-// One finite or not finite element, the slow way: what all others must agree with.
-inline void accumulate_one(double x, Totals& totals) {
+// One element, finite or not, the slow way: what all others must agree with. Static: the copies compiled for
+// newer machines must not become everybody's.
+static inline void accumulate_one(double x, Totals& totals) {
   uint64_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
   const int exponent = static_cast<int>((bits >> 52) & 0x7ff);
