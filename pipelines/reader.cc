@@ -70,23 +70,26 @@ bool is_name(std::string_view text) {
 Reader::Reader(const Source& source, std::vector<Diagnostic>& diagnostics)
     : source_(source), diagnostics_(diagnostics) {}
 
-void Reader::add(Diagnostic diagnostic) {
+// Asked before a diagnostic is made: each carries its whole line, which may be all of the file.
+bool Reader::is_full() {
   if (diagnostics_.size() == kMaxDiagnostics)
     diagnostics_.push_back(source_.error({}, "too many mistakes; the rest is not shown"));
-  if (diagnostics_.size() > kMaxDiagnostics) return;
-  diagnostics_.push_back(std::move(diagnostic));
+  return diagnostics_.size() > kMaxDiagnostics;
 }
 
 void Reader::error(Span at, std::string message, std::string hint) {
-  add(source_.error(at, std::move(message), std::move(hint)));
+  if (!is_full()) diagnostics_.push_back(source_.error(at, std::move(message), std::move(hint)));
 }
 
 void Reader::warning(Span at, std::string message, std::string hint) {
-  add(source_.warning(at, std::move(message), std::move(hint)));
+  // Unlike an error, one that is left out may leave no trace: warnings alone must not refuse the file.
+  if (diagnostics_.size() < kMaxDiagnostics)
+    diagnostics_.push_back(source_.warning(at, std::move(message), std::move(hint)));
 }
 
 void Reader::unknown(Span at, std::string_view kind, std::string_view word,
                      const std::vector<std::string>& candidates) {
+  if (is_full()) return;
   std::string near = did_you_mean(word, candidates);
   std::string hint;
   if (!near.empty()) {

@@ -85,7 +85,7 @@ class Reader {
                                const std::vector<std::string>& words);
 
  private:
-  void add(Diagnostic diagnostic);
+  bool is_full();  // reports once that it is
 
   const Source& source_;
   std::vector<Diagnostic>& diagnostics_;

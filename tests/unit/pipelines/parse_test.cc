@@ -151,6 +151,16 @@ TEST(Parse, AFloodOfMistakesIsCut) {
   EXPECT_EQ(result.diagnostics.back().message, "too many mistakes; the rest is not shown");
 }
 
+TEST(Parse, AFloodOfWarningsIsCutAndRefusesNothing) {
+  std::string stages;
+  for (int i = 0; i < 150; ++i)
+    stages += "  s" + std::to_string(i) + ": {run: x, rules: {dead_relu: {steps: 5}}}\n";
+  ParseResult warned = parse_stages(stages);
+  EXPECT_TRUE(warned.ok());
+  EXPECT_EQ(warned.diagnostics.size(), 50u);
+  EXPECT_FALSE(parse_stages(stages + "  last: {run: x, ranks: 0}").ok());
+}
+
 TEST(Parse, Limits) {
   std::string many = std::string(kHead) + "stages:\n";
   for (int i = 0; i < 201; ++i) many += "  s" + std::to_string(i) + ": {run: x}\n";
