@@ -43,7 +43,7 @@ constexpr std::array kInheritedNames = {
     "HTTPS_PROXY",
     "NO_PROXY",
 };
-constexpr std::array kInheritedPrefixes = {"LC_", "CONDA_", "PYENV_", "NCCL_", "GLOO_"};
+constexpr std::array kInheritedPrefixes = {"LC_", "CONDA_", "PYENV_", "NCCL_", "GLOO_", "CCACHE_"};
 
 bool inherits(std::string_view name) {
   return std::ranges::find(kInheritedNames, name) != kInheritedNames.end() ||

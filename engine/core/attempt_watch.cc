@@ -1,6 +1,8 @@
 #include "engine/core/attempt_watch.h"
 
+#include <signal.h>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +31,10 @@ AttemptWatch::~AttemptWatch() {
   loop_.remove(process_watch_);
   loop_.remove(directory_watch_);
   loop_.remove(socket_watch_);
+}
+
+void AttemptWatch::terminate() {
+  (void)syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGTERM, nullptr, 0);
 }
 
 void AttemptWatch::try_connect() {

@@ -23,6 +23,10 @@ class AttemptWatch {
   AttemptWatch(EventLoop& loop, std::string attempt_dir, UniqueFd pidfd, pid_t child_pid,
                Callbacks callbacks);
   ~AttemptWatch();
+
+  // SIGTERM to the supervisor, which stops its ranks: for the moment before it listens on its socket.
+  void terminate();
+
   AttemptWatch(const AttemptWatch&) = delete;
   AttemptWatch& operator=(const AttemptWatch&) = delete;
 

@@ -386,9 +386,7 @@ void RunDriver::proceed() {
       std::any_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n.state == StageState::failed; });
   if (failed && stopping_.empty() && !active_.empty()) {
     stopping_ = "another stage of the run failed";
-    for (const auto& [name, active] : active_) {
-      (void)supervise::request_stop(context_.home.attempt(run_.id, name, active.attempt.number), stopping_);
-    }
+    stop_attempts();
   }
   if (!stopping_.empty()) {
     for (schedule::StageNode& n : nodes_) {
@@ -432,13 +430,16 @@ void RunDriver::cancel(const std::string& why) {
   run_.cancel = why;
   must_record(store::set_run_cancel(context_.db, run_.id, why), "cancel");
   stopping_ = why;
+  stop_attempts();
+  if (run_.state == "running" && active_.empty()) proceed();
+}
+
+void RunDriver::stop_attempts() {
   for (const auto& [name, active] : active_) {
     std::string dir = context_.home.attempt(run_.id, name, active.attempt.number);
-    if (auto asked = supervise::request_stop(dir, why); !asked.ok()) {
-      log_warning("run {}: stage {}: {}", run_.number, name, asked.error().to_string());
-    }
+    auto asked = supervise::request_stop(dir, stopping_);
+    if (!asked.ok() && active.watch) active.watch->terminate();
   }
-  if (run_.state == "running" && active_.empty()) proceed();
 }
 
 // Without stages to judge: nothing could be prepared, or nobody wanted it any more.

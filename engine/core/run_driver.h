@@ -64,6 +64,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
   void on_attempt_lost(const std::string& stage);
   void harvest(const std::string& stage, supervise::AttemptResult result);
   void on_harvested(const std::string& stage, const supervise::AttemptResult& result, Harvest harvest);
+  void stop_attempts();
   void proceed();  // after any stage changed: skip, schedule or judge
   void judge();
   void finish_early(std::string verdict, std::string headline, int exit_code);

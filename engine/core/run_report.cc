@@ -64,7 +64,8 @@ Result<void> add_stages(Db& db, const Home& home, const store::Run& run, report:
     for (const store::Attempt& a : attempts) {
       if (a.stage != stage.name) continue;
       double seconds = a.finished_ms ? static_cast<double>(*a.finished_ms - a.started_ms) / 1000 : 0;
-      shown.attempts.push_back({a.number, outcome_words(a), a.reason, a.outcome == "succeeded", seconds});
+      bool succeeded = a.outcome == "succeeded";
+      shown.attempts.push_back({a.number, outcome_words(a), succeeded ? "" : a.reason, succeeded, seconds});
       report::LogTail tail = log_tail(home.attempt(run.id, a.stage, a.number), a);
       if (!tail.text.empty()) out.logs.push_back(std::move(tail));
     }

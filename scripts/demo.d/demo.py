@@ -9,8 +9,10 @@ import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -126,6 +128,15 @@ class Demo:
                        env=self.env, stdout=subprocess.DEVNULL, stderr=sys.stderr)
         return self.pawl_json("show", str(number))
 
+    def say_how_fast(self, run, finding):
+        """From the offending step reaching the trace to the last process gone."""
+        attempt = self.home / "runs" / run["id"] / finding["stage"] / str(finding["attempt"])
+        ended = json.loads((attempt / "result.json").read_text())["ended_unix_ms"] / 1000
+        with sqlite3.connect(f"file:{attempt / 'trace.db'}?mode=ro", uri=True) as trace:
+            query = "SELECT max(wall_s) FROM steps WHERE step = ?"
+            complete = trace.execute(query, (finding["first_step"],)).fetchone()[0]
+        self.say(f"   all ranks were gone {ended - complete:.2f} s after step {finding['first_step']} was in the trace")
+
     def run(self):
         self.set_up()
         steps = [
@@ -144,6 +155,9 @@ class Demo:
             run["seconds"] = time.monotonic() - started
             runs.append(run)
             self.say(f"   {run['verdict']}: {run['headline']}")
+            for finding in run["findings"]:
+                if finding["action"] == "stop":
+                    self.say_how_fast(run, finding)
         return runs
 
 
@@ -195,23 +209,27 @@ def table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--work", required=True, type=pathlib.Path)
+    parser.add_argument("--work", type=pathlib.Path, help="folder for what it leaves (default: nothing is left)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     say = lambda text: print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
 
-    demo = Demo(options.build, options.work, say)
+    temporary = None if options.work else tempfile.mkdtemp(prefix="pawl-demo-")
+    demo = Demo(options.build.resolve(), options.work or pathlib.Path(temporary), say)
     try:
         runs = demo.run()
     except DemoError as error:
         sys.exit(f"demo: {error}")
     finally:
         demo.stop()
+        if temporary:
+            shutil.rmtree(temporary)
     rows = [row(run) for run in runs]
     wrong = expect(runs)
     say("\n" + table(rows))
-    say(f"\n{sum(r['seconds'] for r in rows):.0f} s for the five runs. Look at them with:\n"
-        f"  export PAWL_HOME={demo.home}\n  {demo.pawl_binary} runs\n  {demo.pawl_binary} show 3")
+    say(f"\n{sum(r['seconds'] for r in rows):.0f} s for the five runs.")
+    if options.work:
+        say(f"Look at them with:\n  export PAWL_HOME={demo.home}\n  {demo.pawl_binary} runs\n  {demo.pawl_binary} show 3")
     if options.json:
         print(json.dumps({"runs": rows}))
     if wrong:

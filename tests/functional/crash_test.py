@@ -11,6 +11,24 @@ WAITING = PIPELINE.replace("run: python3 train.py",
                            " while [ ! -e ../../../go ]; do sleep 0.05; done; python3 train.py")
 
 
+# A real training that goes on until the file `go` appears, with hooks and rules on.
+TRAINING = """
+import os, pathlib, time
+import torch
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+while not os.path.exists("../../../go"):
+    x = torch.randn(32, 8)
+    loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    time.sleep(0.05)  # the length of a step, not a wait for anything
+exec(open("train.py").read())
+"""
+
+
 class Crash(PawlTest):
     def start_waiting_run(self):
         self.serve_repository(WAITING)
@@ -37,6 +55,26 @@ class Crash(PawlTest):
         self.assertEqual(run["verdict"], "PASS")
         self.assertEqual([a["attempt"] for a in run["attempts"]], [1])
         self.assertEqual(starts.read_text(), "started\n")
+
+    def test_daemon_killed_in_the_middle_of_a_real_training(self):
+        pipeline = PIPELINE.replace("run: python3 train.py", "run: /usr/bin/python3 real.py").replace("    debug: off\n", "")
+        self.serve_repository(pipeline, {"real.py": TRAINING})
+        self.push()
+        self.wait_run(1, "running")
+
+        def step():
+            live = self.pawl_json("status", "1").get("live") or [{}]
+            return live[0].get("step") or 0
+        before = wait_until(lambda: step() >= 5 and step(), "the fifth step")
+        self.kill_daemon()
+        self.start_daemon()
+        wait_until(lambda: step() > before + 5, "steps after the restart")
+        (self.home / "go").touch()
+        run = self.wait_run(1)
+        self.assertEqual((run["verdict"], run["findings"]), ("PASS", []))
+        self.assertEqual([(a["attempt"], a["outcome"]) for a in run["attempts"]], [(1, "succeeded")])
+        self.assertGreater(run["attempts"][0]["steps"], before + 5)
+        self.assertIn("loss", self.pawl("trace", "1").stdout)
 
     def test_stage_ends_while_no_daemon_runs(self):
         run, starts = self.start_waiting_run()
