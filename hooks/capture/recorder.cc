@@ -22,6 +22,7 @@ constexpr size_t kStepReserve = 1024;  // of the ring, for begin and end of step
 constexpr uint32_t kMaxSeries = 1u << 20;
 constexpr auto kRetry = std::chrono::seconds(1);
 constexpr auto kFlushWait = std::chrono::seconds(1);
+constexpr auto kOpenWait = std::chrono::seconds(5);
 constexpr auto kCloseWait = std::chrono::seconds(5);
 
 uint64_t now_ns(clockid_t clock) {
@@ -92,7 +93,7 @@ pawl_status Recorder::open(const pawl_capture_options& options, std::unique_ptr<
   recorder->start();
   // The thread writes the header, as our signal mask shields no caller; a directory that cannot be written is
   // known at once all the same. A slow one (timeout) is given time.
-  if (recorder->flush() == PAWL_E_IO && *recorder->last_error() != '\0') {
+  if (recorder->wait_written(kOpenWait) == PAWL_E_IO && *recorder->last_error() != '\0') {
     error.set("%s", recorder->last_error());
     close(std::move(recorder));
     return PAWL_E_IO;
@@ -225,10 +226,14 @@ void Recorder::wake() {
 }
 
 pawl_status Recorder::flush() {
+  return wait_written(kFlushWait);
+}
+
+pawl_status Recorder::wait_written(std::chrono::seconds limit) {
   std::unique_lock lock(mutex_);
   const uint64_t ticket = ++flush_asked_;
   wake();
-  const bool done = done_.wait_for(lock, kFlushWait, [&] { return flush_done_ >= ticket || stopped_; });
+  const bool done = done_.wait_for(lock, limit, [&] { return flush_done_ >= ticket || stopped_; });
   return done && !write_failed_ ? PAWL_OK : PAWL_E_IO;
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -64,6 +65,7 @@ class Recorder {
   Recorder(const pawl_capture_options& options, size_t ring_bytes, uint64_t segment_bytes);
 
   void start();
+  pawl_status wait_written(std::chrono::seconds limit);
   pawl_status push(const uint8_t* frame, size_t size, Importance importance);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
   pawl_status drop(pawl_status status);

@@ -49,6 +49,13 @@ class CaptureTest : public testing::Test {
     return id;
   }
 
+  // Until it is written, however slow the machine is. Not for what cannot be written.
+  static void flush(pawl_capture* capture) {
+    while (pawl_capture_flush(capture) != PAWL_OK && *pawl_capture_last_error(capture) == '\0') {
+    }
+    ASSERT_STREQ(pawl_capture_last_error(capture), "");
+  }
+
   // Everything in the trace, of all ranks.
   std::vector<trace::Record> read_all(trace::Anomalies* anomalies = nullptr) const {
     auto tail = trace::TraceTail::open(trace_dir()).value();

@@ -73,7 +73,7 @@ TEST_F(CaptureFailure, AFullRingDropsAndCounts) {
       ++(status == PAWL_OK ? accepted : refused);
     }
     ASSERT_EQ(pawl_capture_step_end(capture), PAWL_OK);
-    ASSERT_EQ(pawl_capture_flush(capture), PAWL_OK);
+    flush(capture);
   }
   EXPECT_EQ(pawl_capture_dropped(capture), refused);
   pawl_capture_close(capture);
@@ -144,7 +144,9 @@ TEST_F(CaptureFailure, CloseWhileNothingCanBeWritten) {
   pawl_capture_step_begin(capture, 0, 0);
   pawl_capture_scalar(capture, id, 1);
   pawl_capture_step_end(capture);
-  EXPECT_EQ(pawl_capture_flush(capture), PAWL_E_IO);
+  do {
+    EXPECT_EQ(pawl_capture_flush(capture), PAWL_E_IO);
+  } while (*pawl_capture_last_error(capture) == '\0');
   EXPECT_EQ(pawl_capture_step_begin(capture, 1, 0), PAWL_E_IO);
   EXPECT_EQ(pawl_capture_scalar(capture, id, 1), PAWL_E_IO);
   EXPECT_EQ(pawl_capture_dropped(capture), 5u);

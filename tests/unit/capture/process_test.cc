@@ -1,6 +1,7 @@
 // More than one process: one records a rank, a fork has a dead handle, a later process goes on.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +121,8 @@ TEST_F(CaptureProcesses, AKilledProcessLeavesItsStepsAndItsPlace) {
     for (const auto& record : tail.poll().records) {
       ended = ended || std::holds_alternative<trace::StepEnd>(record.record);
     }
+    pollfd wait{tail.fd(), POLLIN, 0};
+    if (!ended) ::poll(&wait, 1, -1);
   }
   EXPECT_EQ(first.kill().signal(), SIGKILL);
   pawl_capture_close(open());
