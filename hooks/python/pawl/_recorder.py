@@ -93,7 +93,7 @@ class Recorder:
         self._models = {}  # id of optimiser -> _Model
         self._main = None
         self._others_since_main = 0
-        self._updating = False
+        self._updating = self._evaluated = False  # inside of an optimiser step; it has called backward()
         self._losses = Mean()  # since the last optimiser step
         os.register_at_fork(after_in_child=self._forked)
 
@@ -101,7 +101,7 @@ class Recorder:
 
     @_guarded("backward()")
     def backward_done(self, tensors):
-        if self._updating and self._losses:
+        if self._updating and self._evaluated:
             return  # a closure that evaluates several times: the loss of a step is the one it starts from
         loss = None
         for tensor in tensors:
@@ -111,6 +111,7 @@ class Recorder:
             loss = value if loss is None else loss.detach() + value.detach()
         if loss is not None:
             self._losses.add(as_number(loss))
+            self._evaluated = True
 
     @_guarded("new optimiser")
     def optimizer_created(self, optimizer):
@@ -129,7 +130,7 @@ class Recorder:
         is_main = self._is_main(model)
         captures = self._record.captures() and model.captured_step != self._record.step
         update = _Update(optimizer, model, is_main, self._named(model) if captures else None)
-        self._updating = True
+        self._updating, self._evaluated = True, False
         if captures:
             model.captured_step = self._record.step
             update.gradients_later = has_closure

@@ -66,6 +66,18 @@ for step in range(3):
         self.assert_losses(rank, printed)
         self.assertEqual(rank.steps[0].values["gradient", "fc1.weight"].count, 32)
 
+    def test_accumulation_that_ends_in_a_closure(self):
+        printed, _ = self.run_script(PRELUDE + """
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+losses = [loss_of(model, micro) for micro in range(3)]
+losses[0].backward()
+losses[1].backward()
+optimizer.step(losses[2].backward)      # as Lightning does
+print(repr(sum(loss.item() for loss in losses) / 3))
+""")
+        self.assert_losses(self.only_rank(), printed)
+
     def test_not_a_number_arrives_as_such(self):
         self.run_script(PRELUDE + """
 model = Net()
