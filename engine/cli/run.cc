@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/clock.h"
@@ -70,60 +71,76 @@ class Screen {
 
   void on_event(const core::Event& event) {
     auto body = parse_json(event.json, "event");
-    if (!body.ok() || event.topic != "progress") return;
+    if (!body.ok()) return;
+    if (event.topic == "run") return on_run(*body);
     std::string type = json_string(*body, "type");
     if (type == "finding") return on_finding(*body);
     if (type != "state") return;
-    if (!quiet_) print_log(*body);
+    print_log(json_string(*body, "run"), json_string(*body, "stage"), json_int(*body, "attempt"));
     line_.update(*body, clock_.monotonic_ms());
   }
   void clear() { line_.clear(); }
 
  private:
+  // A stage may end before its supervisor was heard at all: what it printed is shown when its state changes.
+  void on_run(const Json& body) {
+    for (const Json& stage : body.value("stages", Json::array())) {
+      int64_t attempt = json_int(stage, "attempt");
+      if (attempt > 0) print_log(json_string(body, "run"), json_string(stage, "name"), attempt);
+    }
+    if (json_string(body, "state") == "finished") flush();
+  }
+
   void on_finding(const Json& body) {
     line_.clear();
     std::fprintf(stderr, "%s\n", finding_text(body).c_str());
   }
 
-  void print_log(const Json& state) {
-    std::string stage = json_string(state, "stage");
-    std::string path =
-        home_.attempt(json_string(state, "run"), stage, json_int(state, "attempt", 1)) + "/log";
-    if (path != path_) {
-      path_ = path;
-      offset_ = 0;
-      rest_.clear();
-    }
+  void print_log(const std::string& run, const std::string& stage, int64_t attempt) {
+    if (quiet_) return;
+    std::string path = home_.attempt(run, stage, attempt) + "/log";
+    Shown& shown = shown_[path];
+    shown.stage = stage;
     UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return;
     char buffer[65536];
-    ssize_t n;
-    while ((n = pread(fd.get(), buffer, sizeof buffer, static_cast<off_t>(offset_))) > 0) {
-      offset_ += static_cast<uint64_t>(n);
-      rest_.append(buffer, static_cast<size_t>(n));
+    for (ssize_t n; (n = pread(fd.get(), buffer, sizeof buffer, static_cast<off_t>(shown.offset))) > 0;) {
+      shown.offset += static_cast<uint64_t>(n);
+      shown.rest.append(buffer, static_cast<size_t>(n));
     }
-    size_t end = rest_.find_last_of('\n');
-    bool finished = json_string(state, "phase") == "finished";
-    std::string_view lines = finished
-                                 ? std::string_view(rest_)
-                                 : std::string_view(rest_).substr(0, end == std::string::npos ? 0 : end + 1);
-    if (lines.empty()) return;
+    size_t end = shown.rest.find_last_of('\n');
+    if (end == std::string::npos) return;
+    print_lines(stage, std::string_view(shown.rest).substr(0, end));
+    shown.rest.erase(0, end + 1);
+  }
+
+  // Last lines that have no newline.
+  void flush() {
+    for (auto& [path, shown] : shown_) {
+      if (!shown.rest.empty()) print_lines(shown.stage, shown.rest);
+      shown.rest.clear();
+    }
+  }
+
+  void print_lines(const std::string& stage, std::string_view lines) {
     line_.clear();
-    for (std::string_view text :
-         split(lines.ends_with('\n') ? lines.substr(0, lines.size() - 1) : lines, '\n')) {
+    for (std::string_view text : split(lines, '\n')) {
       std::fprintf(stderr, "%s %s\n", paint(stage + " |", Tone::dim).c_str(),
                    sanitize_for_terminal(text).c_str());
     }
-    rest_.erase(0, lines.size());
   }
+
+  struct Shown {
+    std::string stage;
+    uint64_t offset = 0;
+    std::string rest;
+  };
 
   const core::Home& home_;
   bool quiet_;
   const Clock& clock_;
   ProgressLine line_;
-  std::string path_;
-  uint64_t offset_ = 0;
-  std::string rest_;
+  std::map<std::string, Shown> shown_;  // by path of the log
 };
 
 // The process's exit code, as documented, from the finished run.

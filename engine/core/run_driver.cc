@@ -268,6 +268,7 @@ void RunDriver::watch(Active& active, UniqueFd pidfd, pid_t pid) {
     body["run"] = run_.id;
     body["number"] = run_.number;
     body["stage"] = stage;
+    body["attempt"] = active_.at(stage).attempt.number;
     context_.publish_json("progress", run_.id, body);
   };
   callbacks.end = [this, stage] { on_attempt_end(stage); };
@@ -519,7 +520,10 @@ void RunDriver::publish_run() const {
                {"stages", Json::array()}};
   if (run_.verdict) body["verdict"] = *run_.verdict;
   for (const schedule::StageNode& n : nodes_) {
-    body["stages"].push_back({{"name", n.name}, {"state", schedule::to_string(n.state)}});
+    auto tries = tries_.find(n.name);
+    body["stages"].push_back({{"name", n.name},
+                              {"state", schedule::to_string(n.state)},
+                              {"attempt", tries == tries_.end() ? 0 : tries->second}});
   }
   context_.publish_json("run", run_.id, body);
 }

@@ -17,7 +17,7 @@ Result<Child> start_supervisor(const std::string& pawl_binary, const std::string
   if (!log) return errno_error("cannot create", log_path, errno);
   SpawnOptions options;
   options.argv = {pawl_binary, "supervise", attempt_dir};
-  options.cwd = "/";
+  options.cwd = std::string("/");  // a literal trips -Wrestrict in g++ 12
   options.stdout_fd = log.get();
   options.stderr_fd = log.get();
   options.new_session = true;
