@@ -52,6 +52,9 @@ supervise::Intent make_intent(const AttemptInputs& in) {
   intent.ranks = in.stage.ranks;
   intent.cpus = in.grant.cpus;
   intent.gpu_uuids = in.grant.gpus;
+  // Whoever asked for no GPU sees none: the queue can only share out what nobody takes unasked.
+  bool has_gpus = !in.context.slots.machine().gpus.empty();
+  if (has_gpus && intent.gpu_uuids.empty()) intent.gpu_uuids.resize(static_cast<size_t>(in.stage.ranks));
   intent.capture = pipeline::capture_request(in.stage.capture);
   intent.timeout_s = std::chrono::duration_cast<std::chrono::seconds>(in.stage.timeout).count();
   if (in.stage.steps) {

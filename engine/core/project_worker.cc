@@ -89,7 +89,7 @@ void ProjectWorker::fetch() {
     log_error("project {}: {}", project_.name, pending.error().to_string());
     return;
   }
-  inbox_wanted_ = false;
+  inbox_wanted_ = static_cast<int64_t>(pending->size()) == kDeliveriesAtOnce;  // then there may be more
   if (pending->empty() && !reconcile_wanted_) return;
   fetching_ = true;
   run_on_pool(

@@ -42,7 +42,6 @@ Result<std::string> why_not(const trigger::Repository& mirror, const std::string
 }
 
 Result<DeliveryOutcome> evaluate_pull_request(const Project& project, const trigger::Repository& mirror,
-                                              const store::Delivery& delivery,
                                               const forge::PullRequestEvent& event) {
   using Action = forge::PullRequestEvent::Action;
   if (event.action != Action::opened && event.action != Action::updated && event.action != Action::reopened) {
@@ -74,7 +73,6 @@ Result<DeliveryOutcome> evaluate_pull_request(const Project& project, const trig
   // A pull request whose branch carries the target's name must not be taken for the target branch itself.
   if (run.branch == run.target) run.branch = fmt::format("pull/{}", event.number);
   out.run = std::move(run);
-  (void)delivery;
   return out;
 }
 
@@ -93,13 +91,11 @@ Result<DeliveryOutcome> evaluate_push(const Project& project, const trigger::Rep
                                       const std::string& branch, const std::string& before,
                                       const std::string& after, const std::string& event_key,
                                       const std::string& note) {
+  // A head that is not in the repository (any more, or because the event is of another one) moves nothing.
+  if (!mirror.has_commit(after)) return nothing("the commit is not in the repository any more");
   DeliveryOutcome out;
   out.branch = branch;
   out.head = after;
-  if (!mirror.has_commit(after)) {
-    out.note = "the commit is not in the repository any more";
-    return out;
-  }
   pipeline::ChangedPaths changed;
   if (mirror.has_commit(before)) {
     PAWL_ASSIGN(auto paths, mirror.changed_paths(before, after));
@@ -126,13 +122,13 @@ Result<DeliveryOutcome> evaluate_delivery(const Project& project, const trigger:
   if (std::holds_alternative<forge::PingEvent>(event)) return nothing("ping: the hook works");
   if (const auto* ignored = std::get_if<forge::IgnoredEvent>(&event)) return nothing(ignored->reason);
   if (const auto* request = std::get_if<forge::PullRequestEvent>(&event)) {
-    return evaluate_pull_request(project, mirror, delivery, *request);
+    return evaluate_pull_request(project, mirror, *request);
   }
   const auto& push = std::get<forge::PushEvent>(event);
   if (push.kind == forge::PushEvent::Kind::tag) return nothing("a tag starts no run");
   if (push.deleted) {
     DeliveryOutcome out = nothing("the branch was deleted");
-    out.branch = push.name;
+    if (!mirror.resolve("refs/heads/" + push.name).ok()) out.branch = push.name;
     return out;
   }
   return evaluate_push(project, mirror, push.name, push.before, push.after,
