@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "engine/base/digest.h"
 #include "engine/base/files.h"
@@ -33,12 +35,16 @@ struct Found {
   FileStat stat;
 };
 
-// A link is taken when it leads to a regular file below the root.
-bool link_stays_inside(const std::string& root, const std::string& path) {
+// Where a link leads, when that is a regular file below the root.
+std::optional<std::string> file_behind_link(const std::string& root, const std::string& path) {
   std::unique_ptr<char, decltype(&free)> real_root(realpath(root.c_str(), nullptr), free);
   std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), free);
-  if (!real_root || !real) return false;
-  return std::string_view(real.get()).starts_with(std::string(real_root.get()) + "/");
+  if (!real_root || !real) return std::nullopt;
+  std::string target = real.get();
+  struct stat st{};
+  bool taken = target.starts_with(std::string(real_root.get()) + "/") && lstat(target.c_str(), &st) == 0 &&
+               S_ISREG(st.st_mode);
+  return taken ? std::optional(std::move(target)) : std::nullopt;
 }
 
 Result<void> walk(const DataSpec& spec, const std::string& relative, int depth, std::vector<Found>& out) {
@@ -53,9 +59,14 @@ Result<void> walk(const DataSpec& spec, const std::string& relative, int depth, 
       PAWL_RETURN_IF_ERROR(walk(spec, path, depth + 1, out));
       continue;
     }
-    bool file = entry.type == DirEntry::Type::file ||
-                (entry.type == DirEntry::Type::symlink && link_stays_inside(spec.root, absolute));
-    if (!file || !wanted(spec, path)) continue;
+    if (entry.type == DirEntry::Type::symlink) {
+      auto target = file_behind_link(spec.root, absolute);
+      if (!target) continue;
+      absolute = std::move(*target);
+    } else if (entry.type != DirEntry::Type::file) {
+      continue;
+    }
+    if (!wanted(spec, path)) continue;
     if (path.find('\n') != std::string::npos)
       return Error(ErrorCode::invalid, "has a file name with a newline", folder);
     PAWL_ASSIGN(FileStat stat, stat_file(absolute));
