@@ -1,0 +1,71 @@
+#include "engine/store/database.h"
+
+#include <fmt/format.h>
+
+#include "record_fixture.h"
+
+namespace pawl::store {
+namespace {
+
+TEST_F(RecordTest, AnEmptyFileIsMigratedToTheNewestSchema) {
+  EXPECT_GE(schema_version(), 1);
+  EXPECT_EQ(*db().query_int("PRAGMA user_version"), schema_version());
+  EXPECT_EQ(*db().query_int("PRAGMA foreign_keys"), 1);
+  EXPECT_EQ(*db().query_int("PRAGMA synchronous"), 2);  // FULL
+  EXPECT_EQ(
+      *db().query_int("SELECT count(*) FROM sqlite_schema WHERE name IN ('runs', 'deliveries', 'baselines')"),
+      3);
+  EXPECT_EQ(
+      *db().query_int("SELECT count(*) FROM sqlite_schema WHERE type='table' AND sql NOT LIKE '%STRICT%'"),
+      0);
+}
+
+TEST_F(RecordTest, OpeningAgainKeepsWhatIsThere) {
+  add_run(make_run("AA"));
+  db_.reset();
+  auto again = open_record(path());
+  ASSERT_TRUE(again.ok()) << again.error().to_string();
+  EXPECT_EQ(*again->query_int("SELECT count(*) FROM runs"), 1);
+}
+
+TEST_F(RecordTest, ANewerSchemaIsRefusedAndLeftAlone) {
+  ASSERT_TRUE(db().exec(fmt::format("PRAGMA user_version={}", schema_version() + 1)).ok());
+  db_.reset();
+  for (bool reading : {false, true}) {
+    auto refused = reading ? open_record_for_reading(path()) : open_record(path());
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
+    EXPECT_NE(refused.error().to_string().find("newer Pawl"), std::string::npos)
+        << refused.error().to_string();
+  }
+  auto raw = Db::open(path(), Db::Access::read_only);
+  ASSERT_TRUE(raw.ok());
+  EXPECT_EQ(*raw->query_int("PRAGMA user_version"), schema_version() + 1);
+}
+
+TEST_F(RecordTest, AFileThatIsNoDatabaseIsAnError) {
+  std::string other = dir_->path() + "/other.db";
+  ASSERT_TRUE(write_file_atomic(other, std::string(8192, 'x')).ok());
+  auto refused = open_record(other);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::invalid) << refused.error().to_string();
+}
+
+TEST_F(RecordTest, ReadersSeeCommitsAndCannotWrite) {
+  auto reader = open_record_for_reading(path());
+  ASSERT_TRUE(reader.ok()) << reader.error().to_string();
+  add_run(make_run("AA"));
+  EXPECT_EQ(*reader->query_int("SELECT count(*) FROM runs"), 1);
+  auto written = reader->run("DELETE FROM runs");
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().code(), ErrorCode::denied);
+}
+
+TEST_F(RecordTest, AReaderOfAMissingFileMakesNone) {
+  std::string missing = dir_->path() + "/missing.db";
+  EXPECT_FALSE(open_record_for_reading(missing).ok());
+  EXPECT_FALSE(path_exists(missing));
+}
+
+}  // namespace
+}  // namespace pawl::store
