@@ -65,34 +65,44 @@ class _Options(ctypes.Structure):
     ]
 
 
+_HANDLE, _STATUS = ctypes.c_void_p, ctypes.c_int
+_ID, _U64 = ctypes.c_uint32, ctypes.c_uint64
+
+# pawl_capture_ + name -> result, arguments. Those of _LONG release the interpreter lock. The others return at once:
+# to release it for them would hand it to another thread in the middle of a step, and get it back milliseconds later.
+_LONG = {
+    "open": (_STATUS, [ctypes.POINTER(_Options), ctypes.POINTER(_HANDLE)]),
+    "tensor": (_STATUS, [_HANDLE, _ID, ctypes.c_void_p, ctypes.c_int, _U64]),
+    "close": (None, [_HANDLE]),
+}
+_SHORT = {
+    "series": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), _ID,
+                         ctypes.POINTER(_ID)]),
+    "step_begin": (_STATUS, [_HANDLE, _U64, ctypes.c_uint32]),
+    "step_end": (_STATUS, [_HANDLE]),
+    "scalar": (_STATUS, [_HANDLE, _ID, ctypes.c_double]),
+    "stats": (_STATUS, [_HANDLE, _ID, ctypes.POINTER(Stats)]),
+    "last_error": (ctypes.c_char_p, [_HANDLE]),
+}
+
+
 class Library:
-    """The shared library at `path`. OSError if it cannot be loaded."""
+    """The shared library at `path`. OSError if it cannot be loaded, AttributeError if it is another one."""
 
     def __init__(self, path):
-        self._c = ctypes.CDLL(path)
-        handle, status = ctypes.c_void_p, ctypes.c_int
-        signatures = {
-            "open": (status, [ctypes.POINTER(_Options), ctypes.POINTER(handle)]),
-            "series": (status, [handle, ctypes.c_char_p, ctypes.c_int, ctypes.c_int,
-                                ctypes.POINTER(ctypes.c_int64), ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)]),
-            "step_begin": (status, [handle, ctypes.c_uint64, ctypes.c_uint32]),
-            "step_end": (status, [handle]),
-            "scalar": (status, [handle, ctypes.c_uint32, ctypes.c_double]),
-            "stats": (status, [handle, ctypes.c_uint32, ctypes.POINTER(Stats)]),
-            "tensor": (status, [handle, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64]),
-            "close": (None, [handle]),
-            "last_error": (ctypes.c_char_p, [handle]),
-        }
-        for name, (result, arguments) in signatures.items():
-            function = getattr(self._c, "pawl_capture_" + name)
-            function.restype, function.argtypes = result, arguments
-            setattr(self, "_" + name, function)
-        self._c.pawl_compute_stats.restype = status
-        self._c.pawl_compute_stats.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.POINTER(Stats)]
+        releasing = ctypes.CDLL(path)
+        for library, signatures in ((releasing, _LONG), (ctypes.PyDLL(path), _SHORT)):
+            for name, signature in signatures.items():
+                function = getattr(library, "pawl_capture_" + name)
+                function.restype, function.argtypes = signature
+                setattr(self, "_" + name, function)
+        self._compute_stats = releasing.pawl_compute_stats
+        self._compute_stats.restype = _STATUS
+        self._compute_stats.argtypes = [ctypes.c_void_p, ctypes.c_int, _U64, ctypes.POINTER(Stats)]
 
     def compute_stats(self, pointer, dtype, count):
         stats = Stats()
-        if self._c.pawl_compute_stats(pointer, dtype, count, ctypes.byref(stats)) != _OK:
+        if self._compute_stats(pointer, dtype, count, ctypes.byref(stats)) != _OK:
             raise CaptureError("pawl_compute_stats refused its arguments")
         return stats
 

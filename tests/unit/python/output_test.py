@@ -84,8 +84,8 @@ class Metrics(OutputTest):
 
 class Predictions(OutputTest):
     def test_csv(self):
-        pawl.predictions(["a", "b,c"], torch.tensor([3, 4]), numpy.array([3, 5]), scores=torch.tensor([0.5, float("nan")]),
-                         slices={"lang": ["de", "x\"y\nz"]})
+        pawl.predictions(["a", "b,c"], torch.tensor([3, 4]), numpy.array([3, 5]),
+                         scores=torch.tensor([0.5, float("nan")]), slices={"lang": ["de", "x\"y\nz"]})
         self.assertEqual(self.rows(), [["id", "label", "prediction", "score", "lang"], ["a", "3", "3", "0.5", "de"],
                                        ["b,c", "4", "5", "NaN", "x\"y\nz"]])
 

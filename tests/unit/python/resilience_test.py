@@ -23,7 +23,8 @@ class WithoutCapture(StageTest):
         self.assert_no_trace()
 
     def test_library_that_is_none(self):
-        self.assert_trains_with_one_warning("not.a.library|invalid ELF", PAWL_CAPTURE_LIB=self.script("text").as_posix())
+        text = self.script("text", "library.so")
+        self.assert_trains_with_one_warning("invalid ELF header|file too short", PAWL_CAPTURE_LIB=str(text))
         self.assert_trains_with_one_warning("pawl_capture_open", PAWL_CAPTURE_LIB="libc.so.6")
         self.assert_trains_with_one_warning("PAWL_CAPTURE_LIB is not set", PAWL_CAPTURE_LIB=None)
         self.assert_trains_with_one_warning("pawl_capture_open", PAWL_CAPTURE_LIB="libc.so.6", capture=ALL)
