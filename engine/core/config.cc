@@ -109,6 +109,7 @@ std::string project_name_from_url(std::string_view url) {
 }
 
 Result<Config> parse_config(std::string_view text, const std::string& file) {
+  if (trim(text).empty()) return Config{};
   pipeline::Source source(file, text);
   std::vector<Diagnostic> problems;
   Config config;

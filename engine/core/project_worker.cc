@@ -124,7 +124,13 @@ void ProjectWorker::on_fetched(FetchResult result) {
     last_error_ = result.fetched.error().to_string();
     log_warning("project {}: {}", project_.name, last_error_);
   }
-  for (auto& [delivery, outcome] : result.deliveries) on_delivery(delivery, std::move(outcome));
+  // All in one transaction: new deliveries wait for the same disk.
+  commit([&](std::vector<Started>& started) -> Result<void> {
+    for (const auto& [delivery, outcome] : result.deliveries) {
+      PAWL_RETURN_IF_ERROR(settle(delivery, outcome, started));
+    }
+    return {};
+  });
   if (result.fetched.ok() && (reconcile_wanted_ || result.first)) reconcile(result);
   reconcile_wanted_ = false;
   if (!result.fetched.ok() && !result.deliveries.empty()) return retry_later();
@@ -138,60 +144,59 @@ void ProjectWorker::retry_later() {
   });
 }
 
-void ProjectWorker::on_delivery(const store::Delivery& delivery, Result<DeliveryOutcome> outcome) {
+// What was started is in the record when it is set going, or nothing was.
+void ProjectWorker::commit(const std::function<Result<void>(std::vector<Started>&)>& body) {
+  std::vector<Started> started;
+  auto write = [&]() -> Result<void> {
+    PAWL_ASSIGN(Transaction transaction, Transaction::begin(context_.db));
+    PAWL_RETURN_IF_ERROR(body(started));
+    return transaction.commit();
+  };
+  must_record(write(), "events of a project");
+  for (const Started& s : started) starter_.start_run(s.run, s.source);
+}
+
+Result<void> ProjectWorker::settle(const store::Delivery& delivery, const Result<DeliveryOutcome>& outcome,
+                                   std::vector<Started>& started) {
   Db& db = context_.db;
   if (!outcome.ok()) {
     const Error& error = outcome.error();
-    bool again = may_go_away(error) && delivery.tries + 1 < kMaxTries;
-    must_record(again ? store::count_delivery_try(db, delivery.id, error.to_string())
-                      : store::settle_delivery(db, delivery.id, "failed", error.to_string()),
-                "delivery");
     log_warning("project {}: delivery {}: {}", project_.name, delivery.delivery_id, error.to_string());
-    return;
+    bool again = may_go_away(error) && delivery.tries + 1 < kMaxTries;
+    return again ? store::count_delivery_try(db, delivery.id, error.to_string())
+                 : store::settle_delivery(db, delivery.id, "failed", error.to_string());
   }
-  std::string note = outcome->note;
-  start_if_new(*outcome, [&] { return store::settle_delivery(db, delivery.id, "done", note); }, &note);
+  PAWL_ASSIGN(std::string note, record(*outcome, started));
   if (!note.empty()) log_info("project {}: delivery {}: {}", project_.name, delivery.delivery_id, note);
+  return store::settle_delivery(db, delivery.id, "done", note);
 }
 
-// One transaction: the branch head moves and the run is there, or neither. A head that is known already was
-// found by the reconciler before its webhook came.
-bool ProjectWorker::start_if_new(const DeliveryOutcome& outcome,
-                                 const std::function<Result<void>()>& in_same_transaction,
-                                 std::string* note) {
+// Inside a transaction: moves the branch head and inserts the run. A head that is known already, with a run
+// of its commit, was found by the comparison of branch heads before its webhook came.
+Result<std::string> ProjectWorker::record(const DeliveryOutcome& outcome, std::vector<Started>& started) {
   Db& db = context_.db;
-  std::optional<store::Run> started;
-  auto body = [&]() -> Result<void> {
-    PAWL_ASSIGN(Transaction transaction, Transaction::begin(db));
-    bool known = false;
-    if (!outcome.branch.empty()) {
-      PAWL_ASSIGN(auto heads, store::branch_heads(db, project_.name));
-      auto head = heads.find(outcome.branch);
-      known = head != heads.end() && head->second == outcome.head;
-      PAWL_RETURN_IF_ERROR(outcome.head.empty()
-                               ? store::forget_branch(db, project_.name, outcome.branch)
-                               : store::put_branch_head(db, project_.name, outcome.branch, outcome.head,
-                                                        context_.clock.unix_ms()));
+  bool known = false;
+  if (!outcome.branch.empty()) {
+    PAWL_ASSIGN(auto heads, store::branch_heads(db, project_.name));
+    auto head = heads.find(outcome.branch);
+    if (head != heads.end() && head->second == outcome.head) {
+      PAWL_ASSIGN(known, store::has_run(db, project_.name, outcome.branch, outcome.head));
     }
-    if (outcome.run && known) {
-      *note = "a run for this commit was started already";
-    } else if (outcome.run) {
-      auto run = starter_.insert_run(*outcome.run);
-      if (run.ok()) {
-        started = std::move(*run);
-        *note = fmt::format("started run {}", started->number);
-      } else if (run.error().code() == ErrorCode::conflict) {
-        *note = "a run for this event was started already";
-      } else {
-        return std::move(run).error();
-      }
-    }
-    PAWL_RETURN_IF_ERROR(in_same_transaction());
-    return transaction.commit();
-  };
-  must_record(body(), "run of a delivery");
-  if (started) starter_.start_run(*started, outcome.run->source);
-  return started.has_value();
+    PAWL_RETURN_IF_ERROR(outcome.head.empty()
+                             ? store::forget_branch(db, project_.name, outcome.branch)
+                             : store::put_branch_head(db, project_.name, outcome.branch, outcome.head,
+                                                      context_.clock.unix_ms()));
+  }
+  if (!outcome.run) return outcome.note;
+  if (known) return std::string("a run for this commit was started already");
+  auto run = starter_.insert_run(*outcome.run);
+  if (run.ok()) {
+    started.push_back({*run, outcome.run->source});
+    return fmt::format("started run {}", run->number);
+  }
+  if (run.error().code() == ErrorCode::conflict)
+    return std::string("a run for this event was started already");
+  return std::move(run).error();
 }
 
 void ProjectWorker::reconcile(const FetchResult& result) {
@@ -218,10 +223,11 @@ void ProjectWorker::reconcile(const FetchResult& result) {
       log_warning("project {}: branch {}: {}", project_.name, branch, outcome.error().to_string());
       continue;
     }
-    std::string note = outcome->note;
-    if (start_if_new(*outcome, [] { return Result<void>(); }, &note)) {
+    commit([&](std::vector<Started>& started) -> Result<void> {
+      PAWL_ASSIGN(std::string note, record(*outcome, started));
       log_info("project {}: branch {} moved without a webhook: {}", project_.name, branch, note);
-    }
+      return {};
+    });
   }
   for (const auto& [branch, head] : *known) {
     if (!result.heads.contains(branch))
@@ -306,17 +312,14 @@ void ProjectWorker::on_data(const std::string& dataset, DataLook look, const Wat
     run.source = {context_.home.mirror(project_.name), project_.data};
     outcome.run = std::move(run);
   }
-  std::string note;
-  start_if_new(
-      outcome,
-      [&] {
-        return store::put_data_version(
-            db, {project_.name, dataset, version.digest, look.path, static_cast<int64_t>(version.files),
-                 static_cast<int64_t>(version.bytes), context_.clock.unix_ms(), version.manifest});
-      },
-      &note);
-  log_info("project {}: dataset '{}' is now {} ({} files){}", project_.name, dataset,
-           version.digest.substr(0, 19), version.files, note.empty() ? "" : ": " + note);
+  commit([&](std::vector<Started>& started) -> Result<void> {
+    PAWL_ASSIGN(std::string note, record(outcome, started));
+    log_info("project {}: dataset '{}' is now {} ({} files){}", project_.name, dataset,
+             version.digest.substr(0, 19), version.files, note.empty() ? "" : ": " + note);
+    return store::put_data_version(
+        db, {project_.name, dataset, version.digest, look.path, static_cast<int64_t>(version.files),
+             static_cast<int64_t>(version.bytes), context_.clock.unix_ms(), version.manifest});
+  });
 }
 
 void ProjectWorker::on_schedule(const WatchResult& result) {
@@ -338,9 +341,11 @@ void ProjectWorker::on_schedule(const WatchResult& result) {
     run.author = result.commit->author;
     run.source = {context_.home.mirror(project_.name), project_.data};
     outcome.run = std::move(run);
-    std::string note;
-    start_if_new(outcome, [] { return Result<void>(); }, &note);
-    log_info("project {}: schedule '{}': {}", project_.name, cron.text(), note);
+    commit([&](std::vector<Started>& started) -> Result<void> {
+      PAWL_ASSIGN(std::string note, record(outcome, started));
+      log_info("project {}: schedule '{}': {}", project_.name, cron.text(), note);
+      return {};
+    });
   }
   schedule_checked_ms_ = now;
 }

@@ -43,10 +43,15 @@ class ProjectWorker : public std::enable_shared_from_this<ProjectWorker> {
   void pump();
   void fetch();
   void on_fetched(FetchResult result);
-  void on_delivery(const store::Delivery& delivery, Result<DeliveryOutcome> outcome);
+  struct Started {
+    store::Run run;
+    RunSource source;
+  };
+  void commit(const std::function<Result<void>(std::vector<Started>&)>& body);
+  Result<void> settle(const store::Delivery& delivery, const Result<DeliveryOutcome>& outcome,
+                      std::vector<Started>& started);
+  Result<std::string> record(const DeliveryOutcome& outcome, std::vector<Started>& started);  // a note
   void reconcile(const FetchResult& result);
-  bool start_if_new(const DeliveryOutcome& outcome, const std::function<Result<void>()>& in_same_transaction,
-                    std::string* note);
   void watch();
   void on_watched(WatchResult result);
   void on_data(const std::string& dataset, DataLook look, const WatchResult& result);

@@ -98,7 +98,7 @@ void StatusSender::send(Job job) {
             int64_t backoff = int64_t{2000} << std::min<int64_t>(row.tries, 9);
             int64_t pause = std::max(outcome.retry_after_s * 1000, backoff);
             log_warning("status of {}: {}; trying again in {} s", row.commit_sha, outcome.text, pause / 1000);
-            must_record(store::mark_failed(db, row.id, now + pause, outcome.text), "outbox");
+            must_record(store::mark_failed(db, row.id, row.version, now + pause, outcome.text), "outbox");
             break;
           }
           case forge::StatusOutcome::Kind::rejected:

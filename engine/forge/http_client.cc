@@ -88,7 +88,8 @@ size_t on_header(char* bytes, size_t size, size_t count, void* user) {
   return line.size();
 }
 
-// Close-on-exec, which libcurl leaves out. (Its wake-up pipe cannot be reached; spawn() closes that in children.)
+// Close-on-exec, which libcurl leaves out. (Its wake-up pipe cannot be reached; spawn() closes that in
+// children.)
 curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }

@@ -24,7 +24,8 @@ struct Delivery {
 
 // True: stored. False: this delivery id is known for the project, nothing was done.
 Result<bool> insert_delivery(Db& db, const Delivery& delivery);
-Result<std::vector<Delivery>> pending_deliveries(Db& db, std::string_view project, int64_t limit);  // oldest first
+Result<std::vector<Delivery>> pending_deliveries(Db& db, std::string_view project,
+                                                 int64_t limit);  // oldest first
 Result<void> settle_delivery(Db& db, int64_t id, std::string_view state, std::string_view note);
 Result<void> count_delivery_try(Db& db, int64_t id, std::string_view note);
 // Without bodies, newest first.

@@ -34,8 +34,9 @@ Result<void> mark_sent(Db& db, int64_t id, int64_t version) {
   return db.run("UPDATE outbox SET sent=max(sent, ?2), tries=0, last_error='' WHERE id=?1", id, version);
 }
 
-Result<void> mark_failed(Db& db, int64_t id, int64_t next_ms, std::string_view error) {
-  return db.run("UPDATE outbox SET tries=tries+1, next_ms=?2, last_error=?3 WHERE id=?1", id, next_ms, error);
+Result<void> mark_failed(Db& db, int64_t id, int64_t version, int64_t next_ms, std::string_view error) {
+  return db.run("UPDATE outbox SET tries=tries+1, next_ms=?3, last_error=?4 WHERE id=?1 AND version=?2", id,
+                version, next_ms, error);
 }
 
 Result<void> mark_rejected(Db& db, int64_t id, int64_t version, std::string_view error) {

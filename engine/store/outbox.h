@@ -30,7 +30,8 @@ Result<std::vector<OutboxRow>> due_statuses(Db& db, int64_t now_ms, int64_t limi
 Result<std::optional<int64_t>> next_status_due(Db& db);
 // The version that was sent: a newer one that came meanwhile stays queued.
 Result<void> mark_sent(Db& db, int64_t id, int64_t version);
-Result<void> mark_failed(Db& db, int64_t id, int64_t next_ms, std::string_view error);
+// Of this version: when a newer one has come meanwhile, it is not held up.
+Result<void> mark_failed(Db& db, int64_t id, int64_t version, int64_t next_ms, std::string_view error);
 // Gives up on this version: the forge said never.
 Result<void> mark_rejected(Db& db, int64_t id, int64_t version, std::string_view error);
 

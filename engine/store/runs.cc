@@ -118,8 +118,11 @@ Result<std::optional<Run>> find_run(Db& db, std::string_view id) {
   return first(select_runs(db, "WHERE id=?", id));
 }
 
-Result<std::optional<Run>> find_run_by_event(Db& db, std::string_view event_key) {
-  return first(select_runs(db, "WHERE event_key=?", event_key));
+Result<bool> has_run(Db& db, std::string_view project, std::string_view branch, std::string_view sha) {
+  PAWL_ASSIGN(auto found,
+              db.query_int("SELECT 1 FROM runs WHERE project=? AND branch=? AND commit_sha=? LIMIT 1",
+                           project, branch, sha));
+  return found.has_value();
 }
 
 Result<Run> look_up_run(Db& db, std::string_view name) {
@@ -132,10 +135,11 @@ Result<Run> look_up_run(Db& db, std::string_view name) {
     found = select_runs(db, "ORDER BY number DESC LIMIT 1");
   } else if (auto number = parse_int(digits); number.ok() && digits.size() <= 9) {
     found = select_runs(db, "WHERE number=?", *number);
-  } else if (is_hex(name) && name.size() >= 7) {
+  }
+  if (found.ok() && found->empty() && is_hex(name) && name.size() >= 7) {
     found = select_runs(db, "WHERE commit_sha BETWEEN ? AND ? ORDER BY number DESC LIMIT 1", name,
                         prefix_end(name));
-  } else if (name.size() >= 6) {
+  } else if (found.ok() && found->empty() && name.size() >= 6) {
     found = select_runs(db, "WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 2", name, prefix_end(name));
   }
   if (!found.ok()) return std::move(found).error();

@@ -69,7 +69,8 @@ Result<void> finish_run(Db& db, const std::string& id, std::string_view verdict,
                         int64_t exit_code, int64_t now_ms);
 
 Result<std::optional<Run>> find_run(Db& db, std::string_view id);
-Result<std::optional<Run>> find_run_by_event(Db& db, std::string_view event_key);
+// Whether any run was made of the commit for the branch.
+Result<bool> has_run(Db& db, std::string_view project, std::string_view branch, std::string_view sha);
 // By number ("12", "#12"), ULID, ULID prefix of at least 6 characters, commit prefix of at least 7 (newest
 // run), or "last". Error not_found or, when ambiguous, invalid.
 Result<Run> look_up_run(Db& db, std::string_view name);

@@ -1,5 +1,5 @@
-// Runs a fuzz target over the files of its corpus: every input that was once interesting stays a test, also where no
-// fuzzing engine is installed.
+// Runs a fuzz target over the files of its corpus: every input that was once interesting stays a test, also
+// where no fuzzing engine is installed.
 
 #include <cstddef>
 #include <cstdint>

@@ -91,7 +91,7 @@ TEST_F(OutboxTest, WhatCameWhileAnOlderVersionWasSentStaysQueued) {
 
 TEST_F(OutboxTest, AFailureWaitsAndCounts) {
   ASSERT_TRUE(queue_status(db(), status("pending"), 10).ok());
-  ASSERT_TRUE(mark_failed(db(), 1, 500, "503").ok());
+  ASSERT_TRUE(mark_failed(db(), 1, 1, 500, "503").ok());
   EXPECT_TRUE(due_statuses(db(), 499, 10)->empty());
   EXPECT_EQ(*next_status_due(db()), 500);
   auto due = due_statuses(db(), 500, 10);

@@ -1,9 +1,9 @@
 /* Pawl capture: what a training process records, as a C ABI.
  *
- * The library depends on libc and libstdc++ only. It never throws, never aborts the training, never blocks it:
- * records go into a bounded ring, one background thread writes them to segment files; when the ring is full a
- * record is dropped and counted. Errors are sticky and readable with pawl_capture_last_error(); no caller is
- * obliged to check anything.
+ * The library depends on libc and libstdc++ only. It never throws, never aborts the training, never blocks
+ * it: records go into a bounded ring, one background thread writes them to segment files; when the ring is
+ * full a record is dropped and counted. Errors are sticky and readable with pawl_capture_last_error(); no
+ * caller is obliged to check anything.
  *
  * Threads: one writer handle may be used from several threads; calls on it are serialised inside.
  * Fork: a child of fork() inherits a dead handle: every call on it is a no-op returning PAWL_E_FORKED.
@@ -25,24 +25,32 @@ extern "C" {
 typedef enum pawl_status {
   PAWL_OK = 0,
   PAWL_E_ARGUMENT = 1, /* null handle, unknown series, wrong size */
-  PAWL_E_IO = 2,       /* the trace directory cannot be written: records are dropped and counted; a handle that
-                          was open tries a new segment every second and goes on with the next step */
-  PAWL_E_FULL = 3,     /* the ring was full: this record was dropped and counted */
-  PAWL_E_FORKED = 4,   /* the handle belongs to the parent process */
-  PAWL_E_BUSY = 5,     /* another process already records this rank (pawl_capture_open only) */
+  PAWL_E_IO = 2,     /* the trace directory cannot be written: records are dropped and counted; a handle that
+                        was open tries a new segment every second and goes on with the next step */
+  PAWL_E_FULL = 3,   /* the ring was full: this record was dropped and counted */
+  PAWL_E_FORKED = 4, /* the handle belongs to the parent process */
+  PAWL_E_BUSY = 5,   /* another process already records this rank (pawl_capture_open only) */
   PAWL_E_MEMORY = 6
 } pawl_status;
 
 typedef enum pawl_dtype {
-  PAWL_F32 = 0, PAWL_F64 = 1, PAWL_F16 = 2, PAWL_BF16 = 3,
-  PAWL_I8 = 4, PAWL_I16 = 5, PAWL_I32 = 6, PAWL_I64 = 7, PAWL_U8 = 8, PAWL_BOOL = 9
+  PAWL_F32 = 0,
+  PAWL_F64 = 1,
+  PAWL_F16 = 2,
+  PAWL_BF16 = 3,
+  PAWL_I8 = 4,
+  PAWL_I16 = 5,
+  PAWL_I32 = 6,
+  PAWL_I64 = 7,
+  PAWL_U8 = 8,
+  PAWL_BOOL = 9
 } pawl_dtype;
 
 /* What a series is. The collection of a tensor decides which rules look at it. */
 typedef enum pawl_kind {
-  PAWL_SCALAR = 0,  /* one double per step: learning rate, a metric */
-  PAWL_LOSS = 1,    /* a scalar that backward() is called on */
-  PAWL_WEIGHT = 2,  /* statistics of a parameter */
+  PAWL_SCALAR = 0, /* one double per step: learning rate, a metric */
+  PAWL_LOSS = 1,   /* a scalar that backward() is called on */
+  PAWL_WEIGHT = 2, /* statistics of a parameter */
   PAWL_BIAS = 3,
   PAWL_GRADIENT = 4,
   PAWL_ACTIVATION = 5, /* output of a module */
@@ -50,7 +58,8 @@ typedef enum pawl_kind {
 } pawl_kind;
 
 /* One pass over a tensor. Sums are over the finite elements only; min/max too (0 when there is none).
- * `magnitude[k]` counts finite non-zero elements with floor(log2|x|) in [2k-20, 2k-18), clamped at both ends. */
+ * `magnitude[k]` counts finite non-zero elements with floor(log2|x|) in [2k-20, 2k-18), clamped at both ends.
+ */
 typedef struct pawl_stats {
   uint32_t struct_size;
   uint32_t reserved;
@@ -70,11 +79,11 @@ typedef struct pawl_capture_options {
   uint32_t struct_size;
   uint32_t rank;
   uint32_t world_size;
-  uint32_t ring_bytes;       /* 0: default (4 MiB) */
-  uint64_t segment_bytes;    /* 0: default (64 MiB): a new segment file starts when this is reached */
-  const char* trace_dir;     /* the attempt's trace directory; files go to <trace_dir>/rank-%05u/%06u.seg */
-  const char* control_path;  /* the attempt's control file, or NULL */
-  const char* producer;      /* free text for the header, e.g. "python torch 1.13.1" */
+  uint32_t ring_bytes;      /* 0: default (4 MiB) */
+  uint64_t segment_bytes;   /* 0: default (64 MiB): a new segment file starts when this is reached */
+  const char* trace_dir;    /* the attempt's trace directory; files go to <trace_dir>/rank-%05u/%06u.seg */
+  const char* control_path; /* the attempt's control file, or NULL */
+  const char* producer;     /* free text for the header, e.g. "python torch 1.13.1" */
 } pawl_capture_options;
 
 typedef struct pawl_capture pawl_capture;
@@ -85,8 +94,9 @@ PAWL_API pawl_status pawl_capture_open(const pawl_capture_options* options, pawl
 
 /* Declares a series; the id is valid for the life of the handle. Declaring the same name and kind again
  * returns the same id. `shape` may be NULL for scalars. Names are UTF-8, at most 4096 bytes. */
-PAWL_API pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_kind kind, pawl_dtype dtype,
-                                         const int64_t* shape, uint32_t rank_of_shape, uint32_t* out_id);
+PAWL_API pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_kind kind,
+                                         pawl_dtype dtype, const int64_t* shape, uint32_t rank_of_shape,
+                                         uint32_t* out_id);
 
 /* Step control. A step is one optimiser step, counted from 0. begin says which step the following records
  * belong to; end says that the rank has completed it, and is what rules wait for. `mode`: 0 train, 1 eval. */
@@ -96,9 +106,9 @@ PAWL_API pawl_status pawl_capture_step_end(pawl_capture* capture);
 PAWL_API pawl_status pawl_capture_scalar(pawl_capture* capture, uint32_t series, double value);
 PAWL_API pawl_status pawl_capture_stats(pawl_capture* capture, uint32_t series, const pawl_stats* stats);
 
-/* Statistics of contiguous host memory, without recording them. `count` is elements, not bytes. Pure, one thread.
- * Counts, min, max and magnitudes are exact; sums are within 2^-16 of the sum of absolutes (of squares), typically
- * 1e-8, and may differ in the last digits between machines. */
+/* Statistics of contiguous host memory, without recording them. `count` is elements, not bytes. Pure, one
+ * thread. Counts, min, max and magnitudes are exact; sums are within 2^-16 of the sum of absolutes (of
+ * squares), typically 1e-8, and may differ in the last digits between machines. */
 PAWL_API pawl_status pawl_compute_stats(const void* data, pawl_dtype dtype, uint64_t count, pawl_stats* out);
 
 /* pawl_compute_stats + pawl_capture_stats. */
