@@ -7,13 +7,16 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "engine/base/clock.h"
 #include "engine/base/files.h"
 #include "engine/base/ids.h"
+#include "engine/base/json.h"
 #include "engine/base/subprocess.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
+#include "engine/core/home.h"
 #include "engine/forge/http_client.h"
 #include "engine/forge/post_receive.h"
 #include "engine/trigger/git.h"
@@ -51,6 +54,18 @@ Result<std::string> git_setting(const char* key) {
   return value;
 }
 
+// Where the daemon of the home listens now, if it can be told; else where it did when the hook was installed.
+Result<std::string> webhook_url() {
+  PAWL_ASSIGN(std::string configured, git_setting("pawl.webhook"));
+  auto home = git_setting("pawl.home");
+  if (!home.ok()) return configured;
+  core::Home daemon{*home};
+  auto endpoint = read_file(daemon.endpoint(), 1 << 16);
+  if (!endpoint.ok()) return configured;
+  std::string url = json_string(parse_json(*endpoint, daemon.endpoint()).value_or(Json::object()), "url");
+  return url.empty() ? configured : url + configured.substr(configured.rfind("/hooks/"));
+}
+
 Result<void> deliver(const std::string& url, const forge::SignedDelivery& delivery) {
   forge::HttpClient http;
   forge::HttpRequest request;
@@ -72,7 +87,7 @@ Result<void> deliver(const std::string& url, const forge::SignedDelivery& delive
 Result<void> post_receive() {
   PAWL_ASSIGN(std::string input, read_stdin());
   PAWL_ASSIGN(auto updates, forge::parse_ref_updates(input));
-  PAWL_ASSIGN(std::string url, git_setting("pawl.webhook"));
+  PAWL_ASSIGN(std::string url, webhook_url());
   PAWL_ASSIGN(std::string secret, git_setting("pawl.secret"));
   char cwd[PATH_MAX];
   if (getcwd(cwd, sizeof cwd) == nullptr) return errno_error("cannot read the working directory", "", errno);

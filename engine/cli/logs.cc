@@ -18,6 +18,8 @@
 namespace pawl::cli {
 namespace {
 
+constexpr uint64_t kMaxJsonLog = 256u << 20;
+
 // Escape sequences that could write to the operator's terminal are taken out; where output is no terminal,
 // bytes leave as they are.
 void print_bytes(std::string_view bytes) {
@@ -76,6 +78,15 @@ Result<int> show_logs(const Global& global, const LogsOptions& options) {
   if (!fd) {
     return Error(ErrorCode::not_found, fmt::format("stage {} attempt {} of run {} has no log",
                                                    place.attempt.stage, place.attempt.number, run.number));
+  }
+  if (global.json) {
+    PAWL_ASSIGN(std::string text, read_file(path, kMaxJsonLog));
+    print_json({{"run", run.number},
+                {"stage", place.attempt.stage},
+                {"attempt", place.attempt.number},
+                {"path", path},
+                {"text", to_valid_utf8(text)}});
+    return 0;
   }
   uint64_t offset = 0;
   if (options.tail >= 0) {

@@ -29,7 +29,7 @@ std::string progress_text(const Json& state) {
   std::string out = sanitize_for_terminal(json_string(state, "stage", "?"));
   int64_t step = json_int(state, "step", -1);
   int64_t total = json_int(state, "steps_total", 0);
-  if (step >= 0 && total > 0) {
+  if (step >= 0 && step < total) {  // a total from an earlier run may be too small: then it is unknown
     double share = std::clamp(static_cast<double>(step + 1) / static_cast<double>(total), 0.0, 1.0);
     int filled = static_cast<int>(share * kBarWidth);
     out +=

@@ -38,18 +38,21 @@ Result<void> git_config(const std::string& repository, const std::string& key, c
 
 // hooks/post-receive of a bare repository on this machine calls the product's own hook, which reads where to
 // send from the repository's configuration.
-Result<void> install_hook(const core::Install& install, const std::string& repository,
+Result<void> install_hook(const core::Home& home, const core::Install& install, const std::string& repository,
                           const std::string& webhook, const std::string& secret) {
   if (!path_exists(repository + "/HEAD")) {
     return Error(ErrorCode::usage, "--install-hook needs a bare repository on this machine", repository);
   }
   std::string hook = repository + "/hooks/post-receive";
-  if (path_exists(hook)) {
+  auto present = read_file(hook, 1 << 20);
+  bool ours = present.ok() && present->find(" hook post-receive\n") != std::string::npos;
+  if (path_exists(hook) && !ours) {
     return Error(ErrorCode::conflict, "is there already: call `pawl hook post-receive` from it yourself",
                  hook);
   }
   PAWL_RETURN_IF_ERROR(make_dirs(repository + "/hooks"));
   PAWL_RETURN_IF_ERROR(git_config(repository, "pawl.webhook", webhook));
+  PAWL_RETURN_IF_ERROR(git_config(repository, "pawl.home", home.root));
   PAWL_RETURN_IF_ERROR(git_config(repository, "pawl.secret", secret));
   if (chmod((repository + "/config").c_str(), 0600) != 0)
     return errno_error("cannot protect", repository, errno);
@@ -97,7 +100,7 @@ Result<int> add(const Global& global, const ProjectAddOptions& options) {
   if (config.token.empty()) config.token = random_hex(32);
   std::string webhook = webhook_url(home, config, project.name);
   if (options.install_hook) {
-    PAWL_RETURN_IF_ERROR(install_hook(install, project.url, webhook, project.secrets[0]));
+    PAWL_RETURN_IF_ERROR(install_hook(home, install, project.url, webhook, project.secrets[0]));
   }
   config.projects[project.name] = project;
   PAWL_RETURN_IF_ERROR(core::save_config(home.config(), config));

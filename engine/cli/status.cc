@@ -115,18 +115,22 @@ Result<int> follow(const Global& global, const std::string& name) {
       return now.ok() && *now && (*now)->finished();
     };
     while (!finished()) {
-      PAWL_RETURN_IF_ERROR(
-          daemon.follow_events("?topics=run:" + run.id, [&](std::string_view, const Json& event) {
-            std::string type = json_string(event, "type");
-            if (type == "state" && !global.json) line.update(event, clock.monotonic_ms());
-            if (type == "finding" && !global.json) {
-              line.clear();
-              std::fprintf(stderr, "%s\n", finding_text(event).c_str());
-            }
-            // The first bytes of the stream come after the subscription: an end before it is seen in the
-            // record.
-            return json_string(event, "state") != "finished" && !finished();
-          }));
+      auto followed = daemon.follow_events("?topics=run:" + run.id, [&](std::string_view, const Json& event) {
+        std::string type = json_string(event, "type");
+        if (type == "state" && !global.json) line.update(event, clock.monotonic_ms());
+        if (type == "finding" && !global.json) {
+          line.clear();
+          std::fprintf(stderr, "%s\n", finding_text(event).c_str());
+        }
+        // The first bytes of the stream come after the subscription: an end before it is seen in the
+        // record.
+        return json_string(event, "state") != "finished" && !finished();
+      });
+      if (!followed.ok()) {
+        line.clear();
+        return Error(ErrorCode::unavailable,
+                     "the daemon has gone; what it trained goes on, and the next `pawl serve` picks it up");
+      }
     }
     line.clear();
     PAWL_ASSIGN(auto now, store::find_run(record.db, run.id));

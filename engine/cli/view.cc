@@ -62,7 +62,8 @@ Result<int> show_runs(const Global& global, const RunsOptions& options) {
                     {run.finished() ? run.headline : run.subject}});
   }
   if (rows.empty()) {
-    print("no runs yet\n");
+    bool filtered = !filter.project.empty() || !filter.branch.empty() || !filter.verdict.empty();
+    print(filtered ? "no run is like that\n" : "no runs yet\n");
   } else {
     print(render_table({"run", "verdict", "project", "branch", "commit", "trigger", "when", "took", "why"},
                        rows));

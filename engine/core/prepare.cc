@@ -11,8 +11,20 @@
 namespace pawl::core {
 namespace {
 
+// One line, with the place in the repository: it becomes the run's headline. `pawl check` shows the line and
+// a caret.
 Error pipeline_error(const pipeline::ParseResult& parsed) {
-  return Error(ErrorCode::usage, render(parsed.diagnostics));
+  size_t errors = 0;
+  std::string text;
+  for (const Diagnostic& d : parsed.diagnostics) {
+    if (d.level != Diagnostic::Level::error || ++errors > 1) continue;
+    std::string file = d.file.substr(d.file.find_last_of('/') + 1);
+    text =
+        d.line > 0 ? fmt::format("{}:{}:{}: {}", file, d.line, d.column, d.message) : file + ": " + d.message;
+    if (!d.hint.empty()) text += fmt::format(" ({})", d.hint);
+  }
+  if (errors > 1) text += fmt::format("; and {} more mistake{}", errors - 1, errors == 2 ? "" : "s");
+  return Error(ErrorCode::usage, text);
 }
 
 Result<pipeline::Pipeline> read_pipeline(const std::string& folder) {

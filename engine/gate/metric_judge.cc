@@ -116,7 +116,7 @@ class MetricJudge {
     }
     const std::string_view advice =
         inputs_.target_was_ever_green
-            ? "pin one with `pawl baseline pin`"
+            ? "pin one with `pawl baseline pin RUN --why REASON`"
             : "`bootstrap: true` in the gate makes the first green run the baseline";
     add(Check::baseline, Status::no_baseline,
         fmt::format("{} cannot be compared: {} has no baseline; {}", rule_.metric, inputs_.target_branch,

@@ -100,7 +100,7 @@ std::string red_headline(const std::vector<Reason>& reasons) {
       others.push_back(reason.subject);
   }
   if (others.empty()) return worst.sentence;
-  return fmt::format("{}; and {}", worst.sentence, join(others, ", "));
+  return fmt::format("{}; also red: {}", worst.sentence, join(others, ", "));
 }
 
 std::string green_headline(const Policy& policy, const Verdict& verdict) {

@@ -79,8 +79,7 @@ Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project)
 
 Result<bool> ever_green(Db& db, std::string_view project, std::string_view branch) {
   PAWL_ASSIGN(auto found,
-              db.query_int("SELECT 1 FROM runs WHERE project=? AND branch=? AND verdict='PASS' LIMIT 1",
-                           project, branch));
+              db.query_int("SELECT 1 FROM baselines WHERE project=? AND branch=? LIMIT 1", project, branch));
   return found.has_value();
 }
 

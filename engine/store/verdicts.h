@@ -45,7 +45,8 @@ Result<std::optional<Verdict>> verdict_of(Db& db, std::string_view run_id);
 Result<void> insert_baseline(Db& db, const Baseline& baseline);
 Result<std::optional<Baseline>> current_baseline(Db& db, std::string_view project, std::string_view branch);
 Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project);  // newest first; empty: all
-// Whether any run on the branch ever passed: bootstrapping is over then.
+// Whether the branch ever had a baseline, that is a green run whose metrics were gated: bootstrapping is over
+// then. A run that passed with the gate off was not judged and does not count.
 Result<bool> ever_green(Db& db, std::string_view project, std::string_view branch);
 
 }  // namespace pawl::store

@@ -42,7 +42,7 @@ class Pushes(PawlTest):
 
     def test_broken_pipeline_is_red_with_the_place(self):
         self.serve_repository()
-        self.push(__pawl__yml="version: 1\nstages:\n  train: {rnu: x}\n")
+        self.push(__pawl__yml="version: 1\non: push\nstages: {train: {run: x, rnu: y}}\n")
         run = self.wait_run(1)
         self.assertEqual((run["verdict"], run["exit_code"]), ("ERROR", 2))
         self.assertIn(".pawl.yml:3:", run["headline"])
@@ -83,6 +83,19 @@ class Pushes(PawlTest):
         self.push()
         run = self.wait_run(1)
         self.assertEqual((run["verdict"], run["attempts"][0]["outcome"]), ("FAIL", "timed_out"))
+
+
+class Hook(PawlTest):
+    def test_finds_the_daemon_on_another_port_and_can_be_installed_again(self):
+        self.serve_repository()
+        self.pawl("project", "remove", "model")
+        self.add_project()
+        self.push("first")
+        self.wait_run(1)
+        self.stop_daemon()
+        self.start_daemon()  # on another port
+        self.push("second")
+        self.assertEqual(self.wait_run(2)["trigger_note"][:9], "pushed by")
 
 
 class Webhooks(PawlTest):

@@ -39,6 +39,23 @@ class Run(PawlTest):
         self.commit("none", **{"train__py": "pass\n"})
         self.pawl("run", self.clone, code=3)
 
+    def test_a_run_without_a_gate_does_not_spend_the_bootstrap(self):
+        self.commit("no gate yet", **{"__pawl__yml": PIPELINE[:PIPELINE.index("gate:")] + "gate: off\n"})
+        self.assertEqual(self.pawl_json("run", self.clone)["verdict"], "PASS")
+        self.assertEqual(self.pawl_json("baseline", "list")["baselines"], [])
+        self.commit("gated", **{"__pawl__yml": PIPELINE})
+        self.assertEqual(self.pawl_json("run", self.clone)["verdict"], "PASS")
+        self.assertEqual([b["cause"] for b in self.pawl_json("baseline", "list")["baselines"]], ["bootstrap"])
+
+    def test_a_branch_cannot_relax_its_gate(self):
+        self.commit("good")
+        self.pawl("run", self.clone)
+        self.git("checkout", "--quiet", "-b", "loose")
+        self.commit("loose", **{"__pawl__yml": PIPELINE.replace("0.05", "0.9").replace("floor: 0.5", "floor: 0.01")},
+                    accuracy="0.3")
+        run = self.pawl_json("run", self.clone, code=1)
+        self.assertIn("floor 0.5", run["headline"] + json.dumps(run["gate"]))
+
     def test_failing_stage(self):
         self.commit("broken", **{"train__py": "raise SystemExit('no such layer')\n"})
         done = self.pawl("run", self.clone, code=1)

@@ -178,7 +178,7 @@ TEST(FailClosed, NoHistoryIsNoBaseline) {
   const Verdict verdict = judge(policy(max_drop(.02)), inputs(.9));
   EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
   EXPECT_EQ(verdict.headline,
-            "accuracy cannot be compared: main has no baseline; pin one with `pawl baseline pin`");
+            "accuracy cannot be compared: main has no baseline; pin one with `pawl baseline pin RUN --why REASON`");
   EXPECT_EQ(kind(paired(.02, kLenient), inputs(.9)), VerdictKind::no_baseline);
 }
 
@@ -445,7 +445,7 @@ TEST(Verdict, TheHeadlineNamesTheCauseAndTheOthers) {
   MetricRule loss = rule("loss", Direction::lower);
   loss.max_drop = .1;
   const Verdict verdict = judge({.bootstrap = false, .metrics = {accuracy, loss}, .stage = {}}, in);
-  EXPECT_THAT(verdict.headline, HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); and loss"));
+  EXPECT_THAT(verdict.headline, HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); also red: loss"));
   EXPECT_EQ(verdict.reasons.size(), 4u);
 }
 
