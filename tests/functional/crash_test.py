@@ -56,6 +56,7 @@ class Crash(PawlTest):
         self.assertEqual([a["attempt"] for a in run["attempts"]], [1])
         self.assertEqual(starts.read_text(), "started\n")
 
+    @unittest.skipIf("PAWL_SANITIZED" in os.environ, "Python cannot load a sanitized capture library")
     def test_daemon_killed_in_the_middle_of_a_real_training(self):
         pipeline = PIPELINE.replace("run: python3 train.py", "run: /usr/bin/python3 real.py").replace("    debug: off\n", "")
         self.serve_repository(pipeline, {"real.py": TRAINING})
