@@ -47,18 +47,17 @@ Json live_states(Record& record, const store::Run& run) {
 }
 
 // From the daemon, which knows why a run waits; else the open runs of the record.
-Result<Json> overview(const Global& global, Record& record) {
+Result<Json> overview(Record& record) {
   if (auto daemon = DaemonClient::connect(record.home); daemon.ok()) return daemon->get("/api/v1/status");
   PAWL_ASSIGN(auto open, store::open_runs(record.db));
   Json runs = Json::array();
   for (const store::Run& run : open) runs.push_back(core::run_json(run));
-  (void)global;
   return Json{{"runs", runs}};
 }
 
 Result<int> show_now(const Global& global) {
   PAWL_ASSIGN(Record record, open_record(global.home));
-  PAWL_ASSIGN(Json now, overview(global, record));
+  PAWL_ASSIGN(Json now, overview(record));
   std::string text;
   for (Json& entry : now["runs"]) {
     PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, json_string(entry, "id")));
@@ -86,7 +85,7 @@ Result<int> show_one(const Global& global, const std::string& name) {
   if (!run.finished()) {
     out["live"] = live_states(record, run);
     for (const Json& state : out["live"]) text += "  " + progress_text(state) + "\n";
-    PAWL_ASSIGN(Json now, overview(global, record));
+    PAWL_ASSIGN(Json now, overview(record));
     for (const Json& entry : now["runs"]) {
       if (json_string(entry, "id") != run.id) continue;
       out["waiting"] = json_string(entry, "waiting");
