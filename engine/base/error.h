@@ -65,7 +65,7 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
   T& value() & { return v_.value(); }
   const T& value() const& { return v_.value(); }
-  T&& value() && { return std::move(v_).value(); }
+  T value() && { return std::move(v_).value(); }  // by value: `for (auto& x : f().value())` must not dangle
   T& operator*() & { return v_.value(); }
   const T& operator*() const& { return v_.value(); }
   T* operator->() { return &v_.value(); }
