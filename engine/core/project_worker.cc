@@ -23,13 +23,32 @@ bool may_go_away(const Error& error) {
          error.code() == ErrorCode::timeout;
 }
 
+// What the pushes that moved these heads would have meant. Reads the mirror.
+std::map<std::string, Result<DeliveryOutcome>> evaluate_moved(const Project& project,
+                                                              const trigger::Repository& mirror,
+                                                              const BranchHeads& known,
+                                                              const BranchHeads& heads) {
+  std::map<std::string, Result<DeliveryOutcome>> moved;
+  for (const auto& [branch, head] : heads) {
+    auto before = known.find(branch);
+    if (before != known.end() && before->second == head) continue;
+    const std::string old = before == known.end() ? std::string(40, '0') : before->second;
+    const std::string event_key =
+        fmt::format("reconcile:{}:{}:{}..{}:{}", project.name, branch, old, head, random_hex(8));
+    moved.emplace(branch, evaluate_push(project, mirror, branch, old, head, event_key,
+                                        "found by comparing branch heads"));
+  }
+  return moved;
+}
+
 }  // namespace
 
 struct ProjectWorker::FetchResult {
   Result<void> fetched;
   bool first = false;  // the mirror was made by this fetch: what it has is history, not news
-  std::map<std::string, std::string> heads;
+  BranchHeads heads;
   std::vector<std::pair<store::Delivery, Result<DeliveryOutcome>>> deliveries;
+  std::map<std::string, Result<DeliveryOutcome>> moved;  // branches whose head is not the one in the record
 };
 
 struct ProjectWorker::DataLook {
@@ -89,13 +108,15 @@ void ProjectWorker::fetch() {
     log_error("project {}: {}", project_.name, pending.error().to_string());
     return;
   }
+  auto known = store::branch_heads(context_.db, project_.name);
+  if (!known.ok()) return log_error("project {}: {}", project_.name, known.error().to_string());
   inbox_wanted_ = static_cast<int64_t>(pending->size()) == kDeliveriesAtOnce;  // then there may be more
   if (pending->empty() && !reconcile_wanted_) return;
   fetching_ = true;
   run_on_pool(
       context_,
-      [project = project_, mirror_path = context_.home.mirror(project_.name),
-       pending = std::move(*pending)]() {
+      [project = project_, mirror_path = context_.home.mirror(project_.name), pending = std::move(*pending),
+       known = std::move(*known), reconcile = reconcile_wanted_]() {
         FetchResult result;
         result.first = !path_exists(mirror_path);
         trigger::Repository mirror(mirror_path);
@@ -107,6 +128,7 @@ void ProjectWorker::fetch() {
         if (auto heads = mirror.branch_heads(); heads.ok()) result.heads = std::move(*heads);
         for (const store::Delivery& d : pending)
           result.deliveries.emplace_back(d, evaluate_delivery(project, mirror, d));
+        if (reconcile && !result.first) result.moved = evaluate_moved(project, mirror, known, result.heads);
         return result;
       },
       [self = weak_from_this()](FetchResult result) {
@@ -202,27 +224,14 @@ Result<std::string> ProjectWorker::record(const DeliveryOutcome& outcome, std::v
 void ProjectWorker::reconcile(const FetchResult& result) {
   auto known = store::branch_heads(context_.db, project_.name);
   if (!known.ok()) return log_error("project {}: {}", project_.name, known.error().to_string());
-  trigger::Repository mirror(context_.home.mirror(project_.name));
-  for (const auto& [branch, head] : result.heads) {
-    auto before = known->find(branch);
-    if (before != known->end() && before->second == head) continue;
-    if (result.first) {
-      if (before == known->end()) {
-        must_record(
-            store::put_branch_head(context_.db, project_.name, branch, head, context_.clock.unix_ms()),
-            "head");
-      }
-      continue;
-    }
-    std::string old = before == known->end() ? std::string(40, '0') : before->second;
-    auto outcome = evaluate_push(project_, mirror, branch, old, head,
-                                 fmt::format("reconcile:{}:{}:{}..{}:{}", project_.name, branch, old, head,
-                                             new_ulid(context_.clock.unix_ms())),
-                                 "found by comparing branch heads");
+  if (result.first) remember_new_branches(*known, result.heads);
+  for (const auto& [branch, outcome] : result.moved) {
     if (!outcome.ok()) {
       log_warning("project {}: branch {}: {}", project_.name, branch, outcome.error().to_string());
       continue;
     }
+    auto now = known->find(branch);
+    if (now != known->end() && now->second == outcome->head) continue;  // its delivery came meanwhile
     commit([&](std::vector<Started>& started) -> Result<void> {
       PAWL_ASSIGN(std::string note, record(*outcome, started));
       log_info("project {}: branch {} moved without a webhook: {}", project_.name, branch, note);
@@ -232,6 +241,14 @@ void ProjectWorker::reconcile(const FetchResult& result) {
   for (const auto& [branch, head] : *known) {
     if (!result.heads.contains(branch))
       must_record(store::forget_branch(context_.db, project_.name, branch), "head");
+  }
+}
+
+void ProjectWorker::remember_new_branches(const BranchHeads& known, const BranchHeads& heads) {
+  for (const auto& [branch, head] : heads) {
+    if (known.contains(branch)) continue;
+    must_record(store::put_branch_head(context_.db, project_.name, branch, head, context_.clock.unix_ms()),
+                "head");
   }
 }
 

@@ -17,6 +17,8 @@
 
 namespace pawl::core {
 
+using BranchHeads = std::map<std::string, std::string>;  // branch -> commit
+
 // Engine thread only; owned by a shared_ptr, since results of pool work may find it gone.
 class ProjectWorker : public std::enable_shared_from_this<ProjectWorker> {
  public:
@@ -35,7 +37,6 @@ class ProjectWorker : public std::enable_shared_from_this<ProjectWorker> {
   const Project& project() const { return project_; }
 
  private:
-  struct FetchJob;
   struct FetchResult;
   struct DataLook;
   struct WatchResult;
@@ -52,6 +53,7 @@ class ProjectWorker : public std::enable_shared_from_this<ProjectWorker> {
                       std::vector<Started>& started);
   Result<std::string> record(const DeliveryOutcome& outcome, std::vector<Started>& started);  // a note
   void reconcile(const FetchResult& result);
+  void remember_new_branches(const BranchHeads& known, const BranchHeads& heads);
   void watch();
   void on_watched(WatchResult result);
   void on_data(const std::string& dataset, DataLook look, const WatchResult& result);
