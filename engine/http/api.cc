@@ -6,9 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/clock.h"
+#include "engine/base/digest.h"
 #include "engine/base/ids.h"
 #include "engine/base/text.h"
 #include "engine/core/run_json.h"
+#include "engine/http/access.h"
+#include "engine/http/pages.h"
+#include "engine/http/session.h"
 #include "engine/store/cas.h"
 #include "engine/store/database.h"
 #include "engine/store/inbox.h"
@@ -20,6 +24,7 @@ namespace {
 
 constexpr int kReaderThreads = 2;
 constexpr int64_t kMaxRows = 1000;
+const std::string kHtml = "text/html; charset=utf-8";
 
 // The same request under another name in its own list: {"runs": [...]}.
 template <class Row>
@@ -62,6 +67,32 @@ Result<Response> send_file(const std::string& path, std::string content_type) {
   return file_response(std::move(fd), std::move(content_type));
 }
 
+// The page carries its own, stricter policy too.
+Result<Response> report_file(const core::Home& home, const store::Run& run) {
+  PAWL_ASSIGN(Response page, send_file(home.report(run.id) + "/report.html", kHtml));
+  page.headers.add("Content-Security-Policy", std::string(kPagePolicy));
+  return page;
+}
+
+Response html_response(int status, std::string html) {
+  Response response = text_response(status, kHtml, std::move(html));
+  response.headers.add("Content-Security-Policy", std::string(kPagePolicy));
+  return response;
+}
+
+std::string posted_token(const Request& request) {
+  const auto fields = parse_form(request.body, 8);
+  if (!fields) return {};
+  for (const auto& [name, value] : *fields) {
+    if (name == "token") return std::string(trim(value));
+  }
+  return {};
+}
+
+int64_t now_s() {
+  return SystemClock().unix_ms() / 1000;
+}
+
 }  // namespace
 
 struct Api::Waiting {
@@ -93,7 +124,9 @@ void Api::config_changed() {
 Router Api::router() {
   Router router;
   router.add("GET", "/healthz",
-             [](const Request&, const Responder& respond) { respond(json_response(200, {{"ok", true}})); },
+             [](const Request&, const Responder& respond) {
+               respond(json_response(200, {{"ok", true}}));
+             },
              {Access::open, 0});
   router.add(
       "POST", "/hooks/{project}",
@@ -101,6 +134,7 @@ Router Api::router() {
       {Access::open, forge::kMaxWebhookBytes});
   add_reading_routes(router);
   add_acting_routes(router);
+  add_pages(router);
   return router;
 }
 
@@ -209,12 +243,7 @@ void Api::add_reading_routes(Router& router) {
   router.add("GET", "/api/v1/runs/{run}/report",
              reading([this](Db& db, const Request& request) -> Result<Response> {
                PAWL_ASSIGN(store::Run run, store::look_up_run(db, request.param("run")));
-               PAWL_ASSIGN(Response page,
-                           send_file(home_.report(run.id) + "/report.html", "text/html; charset=utf-8"));
-               // The page carries its own, stricter policy; styles and drawings are inline.
-               page.headers.add("Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
-               return page;
+               return report_file(home_, run);
              }));
   router.add("GET", "/api/v1/runs/{run}/artifacts/{stage}/{path...}",
              reading([this](Db& db, const Request& request) -> Result<Response> {
@@ -321,6 +350,51 @@ void Api::add_acting_routes(Router& router) {
                                                      : error_response(run.error()));
                                   });
              }));
+}
+
+// --- pages for people
+// --------------------------------------------------------------------------------------------------
+
+// Where a commit status leads: a browser has no bearer token, so it signs in once.
+void Api::add_pages(Router& router) {
+  const std::vector<std::string> tokens = {engine_.config().token};
+  Handler show = reading([this](Db& db, const Request& request) { return run_page(db, request); });
+  router.add("GET", "/runs/{run}",
+             [tokens, show](Request request, const Responder& respond) {
+               if (!has_session(tokens, request.headers, now_s()))
+                 return respond(html_response(401, sign_in_page("")));
+               show(std::move(request), respond);
+             },
+             {Access::open, 0});
+  router.add("POST", "/runs/{run}",
+             [tokens](const Request& request, const Responder& respond) {
+               const std::string token = posted_token(request);
+               if (!check_token({tokens, {}}, {{"Authorization", "Bearer " + token}}).ok())
+                 return respond(html_response(401, sign_in_page("This is not the token.")));
+               // Browsers say where a form came from, hence whether over TLS (a proxy's, it may be).
+               const std::string* origin = request.headers.find("Origin");
+               const bool secure = origin != nullptr && origin->starts_with("https://");
+               Response response = text_response(303, "text/plain; charset=utf-8", "");
+               response.headers.add("Location", "/runs/" + percent_encode(request.param("run")));
+               response.headers.add("Set-Cookie", session_cookie(token, now_s(), secure));
+               respond(std::move(response));
+             },
+             {Access::open, 4096});
+}
+
+Result<Response> Api::run_page(Db& db, const Request& request) const {
+  auto run = store::look_up_run(db, request.param("run"));
+  if (!run.ok()) return html_response(404, plain_page("No such run", run.error().message()));
+  const std::string title = fmt::format("Run {} of {}", run->number, run->project);
+  if (!run->finished()) {
+    return html_response(200, waiting_page(title, fmt::format("{}: {}. The report is shown here when the run "
+                                                              "has ended.",
+                                                              run->commit_sha.substr(0, 12), run->state)));
+  }
+  auto report = report_file(home_, *run);
+  if (report.ok() || report.error().code() != ErrorCode::not_found) return report;
+  return html_response(200, plain_page(title, fmt::format("{}: {}. Its report is not here any more.",
+                                                          *run->verdict, run->headline)));
 }
 
 }  // namespace pawl::http

@@ -40,6 +40,8 @@ class Api {
   Handler on_engine(std::function<void(const Request&, const Responder&)> action);
   void add_reading_routes(Router& router);
   void add_acting_routes(Router& router);
+  void add_pages(Router& router);
+  Result<Response> run_page(Db& db, const Request& request) const;
 
   core::Engine& engine_;
   EventLoop& loop_;

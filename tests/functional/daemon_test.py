@@ -1,5 +1,6 @@
 """The daemon from outside: webhooks, queue, data, statuses, the API."""
 
+import http.client
 import http.server
 import json
 import threading
@@ -239,19 +240,57 @@ class Statuses(PawlTest):
         self.addCleanup(thread.join)
         self.addCleanup(server.shutdown)
         self.make_repository()
+        self.home.mkdir()
+        (self.home / "config.yml").write_text("public_url: https://pawl.example.com\n")
         self.start_daemon()
         self.env["FORGE_TOKEN"] = "t0ken"
         self.add_project("--forge", "gitea", "--forge-token-env", "FORGE_TOKEN", "--forge-repository", "team/model", "--forge-api",
                          f"http://127.0.0.1:{server.server_port}/api/v1")
         wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
         sha = self.push()
-        self.wait_run(1)
+        run = self.wait_run(1)
         final = wait_until(lambda: [s for s in FakeGitea.seen if s[2]["state"] == "success"], "the final status")
         path, authorization, body = final[-1]
         self.assertTrue(path == f"/api/v1/repos/team/model/statuses/{sha}", path)
         self.assertIn("t0ken", authorization)
         self.assertIn("PASS", body["description"])
+        self.assertEqual(body["target_url"], "https://pawl.example.com/runs/" + run["id"])
         self.assertEqual([s[2]["state"] for s in FakeGitea.seen][-1], "success", "nothing after the final state")
+
+
+class Pages(PawlTest):
+    def fetch(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.addCleanup(connection.close)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
+
+    def test_a_browser_signs_in_once_and_reads_the_report(self):
+        self.serve_repository(WAITING)
+        self.push()
+        run = self.wait_run(1, "running")
+        page = "/runs/" + run["id"]
+        answer, text = self.fetch("GET", page)
+        self.assertEqual((answer.status, answer.getheader("Content-Type")), (401, "text/html; charset=utf-8"))
+        self.assertIn('<form method="post">', text)
+        self.assertNotIn(run["commit"][:12], text)
+        self.assertEqual(self.fetch("POST", page, "token=guess")[0].status, 401)
+        self.assertEqual(self.fetch("POST", page, "token=" + self.token(), Origin="https://evil.example")[0].status, 403)
+        answer, _ = self.fetch("POST", page, "token=" + self.token())
+        self.assertEqual((answer.status, answer.getheader("Location")), (303, page))
+        cookie = answer.getheader("Set-Cookie").split(";")[0]
+        answer, text = self.fetch("GET", page, Cookie=cookie)
+        self.assertEqual(answer.status, 200)
+        self.assertIn("running", text)
+        (self.home / "go").touch()
+        self.wait_run(1)
+        answer, text = self.fetch("GET", page, Cookie=cookie)
+        self.assertEqual(answer.status, 200)
+        self.assertIn("PASS", text)
+        self.assertIn("form-action 'self'", answer.getheader("Content-Security-Policy"))
+        self.assertEqual(self.fetch("GET", "/runs/999", Cookie=cookie)[0].status, 404)
+        self.assertEqual(self.fetch("GET", "/api/v1/runs", Cookie=cookie)[0].status, 401, "a cookie is for pages only")
 
 
 if __name__ == "__main__":
