@@ -6,6 +6,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <optional>
 
 #include "engine/base/digest.h"
@@ -27,6 +28,12 @@ bool is_right(std::string_view label, std::string_view prediction) {
   if (label == prediction) return true;
   if (!number || !std::isfinite(*number)) return false;
   return as_number(label) == number;
+}
+
+// One spelling for each number.
+std::string class_name(std::string_view text) {
+  const auto number = as_number(text);
+  return number && std::isfinite(*number) ? fmt::format("{}", *number) : std::string(text);
 }
 
 // Lengths go before the bytes, so that no two lists of pairs can give the same stream.
@@ -54,11 +61,63 @@ std::int64_t EvaluationVector::right() const {
   return sum;
 }
 
-EvaluationBuilder::EvaluationBuilder(std::string where, std::string unit)
-    : where_(std::move(where)), unit_(std::move(unit)) {}
+// Words to codes in order of appearance, and in the end to codes in order of the words.
+class EvaluationBuilder::Dictionary {
+ public:
+  explicit Dictionary(std::size_t max_words = SIZE_MAX) : max_words_(max_words) {}
+
+  void add(std::string_view word) {
+    if (overflown_) return;
+    auto it = codes_of_.find(word);
+    if (it == codes_of_.end())
+      it = codes_of_.emplace(std::string(word), static_cast<std::uint32_t>(codes_of_.size())).first;
+    codes_.push_back(it->second);
+    if (codes_of_.size() <= max_words_) return;
+    overflown_ = true;
+    codes_of_.clear();
+    codes_ = {};
+  }
+  bool overflown() const { return overflown_; }
+
+  // Sorted words; codes() are positions in them from here on.
+  std::vector<std::string> take_names() {
+    std::vector<std::string> names;
+    std::vector<std::uint32_t> position(codes_of_.size());
+    for (const auto& [word, code] : codes_of_) {
+      position[code] = static_cast<std::uint32_t>(names.size());
+      names.push_back(word);
+    }
+    for (std::uint32_t& code : codes_) code = position[code];
+    codes_of_.clear();
+    return names;
+  }
+  const std::vector<std::uint32_t>& codes() const { return codes_; }
+
+ private:
+  std::size_t max_words_;
+  bool overflown_ = false;
+  std::map<std::string, std::uint32_t, std::less<>> codes_of_;
+  std::vector<std::uint32_t> codes_;
+};
+
+EvaluationBuilder::EvaluationBuilder(std::string where, std::string unit, std::vector<std::string> numbers,
+                                     std::vector<WordField> words, bool classes)
+    : where_(std::move(where)),
+      unit_(std::move(unit)),
+      number_names_(std::move(numbers)),
+      numbers_(number_names_.size()),
+      classes_(classes ? std::make_unique<Dictionary>() : nullptr) {
+  for (WordField& field : words) {
+    words_.push_back(field.wanted ? std::make_unique<Dictionary>() : std::make_unique<Dictionary>(kFewWords));
+    word_names_.push_back(std::move(field.name));
+  }
+}
+
+EvaluationBuilder::~EvaluationBuilder() = default;
 
 Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label, std::string_view prediction,
-                                    std::uint64_t place) {
+                                    std::uint64_t place, std::span<const std::string_view> numbers,
+                                    std::span<const std::string_view> words) {
   id = trim(id);
   label = trim(label);
   prediction = trim(prediction);
@@ -67,12 +126,34 @@ Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label,
   if (prediction.empty()) return error("the prediction is empty", place);
   if (examples_.size() == kMaxExamples)
     return error(fmt::format("more than {} examples", kMaxExamples), place);
+  PAWL_RETURN_IF_ERROR(add_columns(place, numbers, words));
+  if (classes_) {
+    classes_->add(class_name(label));
+    classes_->add(class_name(prediction));
+  }
   examples_.push_back({.text = text_.size(),
                        .place = place,
                        .id_size = static_cast<std::uint32_t>(id.size()),
                        .label_size = static_cast<std::uint32_t>(label.size()),
+                       .row = static_cast<std::uint32_t>(examples_.size()),
                        .right = is_right(label, prediction)});
   text_.append(id).append(label);
+  return {};
+}
+
+Result<void> EvaluationBuilder::add_columns(std::uint64_t place, std::span<const std::string_view> numbers,
+                                            std::span<const std::string_view> words) {
+  PAWL_CHECK(numbers.size() == numbers_.size() && words.size() == words_.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto number = as_number(trim(numbers[i]));
+    if (!number || !std::isfinite(*number)) {
+      return error(fmt::format("{} is \"{}\", not a finite number", number_names_[i],
+                               sanitize_for_terminal(numbers[i].substr(0, 40))),
+                   place);
+    }
+    numbers_[i].push_back(*number);
+  }
+  for (std::size_t i = 0; i < words.size(); ++i) words_[i]->add(trim(words[i]));
   return {};
 }
 
@@ -89,13 +170,37 @@ Result<EvaluationVector> EvaluationBuilder::finish() {
                     sanitize_for_terminal(id_of(examples_[i]).substr(0, 80)), unit_, examples_[i - 1].place),
         examples_[i].place);
   }
-  EvaluationVector vector{
-      .testset = testset_digest(), .n = static_cast<std::int64_t>(examples_.size()), .correct = {}};
+  EvaluationVector vector;
+  vector.testset = testset_digest();
+  vector.n = static_cast<std::int64_t>(examples_.size());
   vector.correct.resize((examples_.size() + 7) / 8);
   for (std::size_t i = 0; i < examples_.size(); ++i) {
     if (examples_[i].right) vector.correct[i / 8] |= static_cast<char>(1 << i % 8);
   }
+  finish_columns(vector);
   return vector;
+}
+
+void EvaluationBuilder::finish_columns(EvaluationVector& vector) {
+  const std::size_t n = examples_.size();
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    std::vector<double>& sorted = vector.numbers[number_names_[i]];
+    sorted.reserve(n);
+    for (const Example& example : examples_) sorted.push_back(numbers_[i][example.row]);
+  }
+  for (std::size_t i = 0; i < words_.size(); ++i) {
+    if (words_[i]->overflown()) continue;
+    WordColumn& sorted = vector.words[word_names_[i]];
+    sorted.names = words_[i]->take_names();
+    sorted.codes.reserve(n);
+    for (const Example& example : examples_) sorted.codes.push_back(words_[i]->codes()[example.row]);
+  }
+  if (!classes_) return;
+  vector.classes.names = classes_->take_names();
+  for (const Example& example : examples_) {
+    vector.classes.labels.push_back(classes_->codes()[2 * std::size_t{example.row}]);
+    vector.classes.predictions.push_back(classes_->codes()[2 * std::size_t{example.row} + 1]);
+  }
 }
 
 std::string_view EvaluationBuilder::id_of(const Example& example) const {

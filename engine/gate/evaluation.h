@@ -1,11 +1,15 @@
 // The evaluation vector: per-example outcomes of one model on one test set, the input of every paired test.
 //
 // It is kept in a canonical form, sorted by id: the test set is identified by a digest over its (id, label)
-// pairs, and one bit per example says whether the model was right. Two vectors of the same digest align bit
-// by bit, and ten thousand examples take 1.3 kB in the record.
+// pairs, and one bit per example says whether the model was right. Two vectors of the same digest align
+// example by example. Further columns are kept only when asked for.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,13 +19,49 @@
 
 namespace pawl::gate {
 
+// What somebody will ask of a prediction file beyond right and wrong.
+struct WantedColumns {
+  std::set<std::string> numbers;  // scores and per-example losses: every cell a finite number
+  std::set<std::string> words;    // slices
+  bool few_words = false;         // every other column too that has at most kFewWords different words
+  bool classes = false;           // the labels and predictions themselves
+
+  bool operator==(const WantedColumns&) const = default;
+};
+
+inline constexpr std::size_t kFewWords = 100;
+
+// Words as codes: example i has names[codes[i]]. Names are sorted and each occurs.
+struct WordColumn {
+  std::vector<std::string> names;
+  std::vector<std::uint32_t> codes;
+
+  bool operator==(const WordColumn&) const = default;
+};
+
+// Labels and predictions over one list of classes. A class that is a number goes by one spelling ("3.0" is
+// "3").
+struct Classes {
+  std::vector<std::string> names;  // sorted
+  std::vector<std::uint32_t> labels;
+  std::vector<std::uint32_t> predictions;
+
+  bool operator==(const Classes&) const = default;
+};
+
 struct EvaluationVector {
   std::string testset;  // SHA-256 in hex: the same ids with the same labels, whatever their order in the file
   std::int64_t n = 0;
   std::string
       correct;  // (n + 7) / 8 bytes; bit i % 8 (1 = lowest) of byte i / 8 is example i in order of ids
 
+  // Of the wanted columns those the file has, in order of ids.
+  Classes classes = {};
+  std::map<std::string, std::vector<double>> numbers = {};
+  std::map<std::string, WordColumn> words = {};
+
   std::int64_t right() const;
+  bool is_right(std::size_t example) const { return (correct[example / 8] >> example % 8 & 1) != 0; }
   double accuracy() const { return static_cast<double>(right()) / static_cast<double>(n); }
   bool operator==(const EvaluationVector&) const = default;
 };
@@ -31,13 +71,25 @@ class EvaluationBuilder {
  public:
   static constexpr std::size_t kMaxExamples = 20'000'000;
 
-  // `where` names the file in errors, `unit` what `place` counts ("line", "row").
-  EvaluationBuilder(std::string where, std::string unit);
+  struct WordField {
+    std::string name;
+    bool wanted = true;  // false: only while it has few words
+  };
+
+  // `where` names the file in errors, `unit` what `place` counts ("line", "row"). `numbers` and `words` name
+  // the further columns in the order in which add() gets them.
+  EvaluationBuilder(std::string where, std::string unit, std::vector<std::string> numbers = {},
+                    std::vector<WordField> words = {}, bool classes = false);
+  ~EvaluationBuilder();
+  EvaluationBuilder(const EvaluationBuilder&) = delete;
+  EvaluationBuilder& operator=(const EvaluationBuilder&) = delete;
 
   // Surrounding space is not part of a field. A prediction is right when it is spelled like the label or is
-  // the same finite number ("3" and "3.0"); "nan" is never right. Refuses an empty id, label or prediction.
+  // the same finite number ("3" and "3.0"); "nan" is never right. Refuses an empty id, label or prediction,
+  // and a number that is none or not finite.
   Result<void> add(std::string_view id, std::string_view label, std::string_view prediction,
-                   std::uint64_t place);
+                   std::uint64_t place, std::span<const std::string_view> numbers = {},
+                   std::span<const std::string_view> words = {});
 
   // Refuses no examples at all and an id given twice. The builder is used up.
   Result<EvaluationVector> finish();
@@ -48,18 +100,28 @@ class EvaluationBuilder {
     std::uint64_t place;
     std::uint32_t id_size;
     std::uint32_t label_size;
+    std::uint32_t row;  // in order of add(): where the columns have its cells
     bool right;
   };
+  class Dictionary;
 
   std::string_view id_of(const Example& example) const;
   std::string_view label_of(const Example& example) const;
   std::string testset_digest() const;
+  Result<void> add_columns(std::uint64_t place, std::span<const std::string_view> numbers,
+                           std::span<const std::string_view> words);
+  void finish_columns(EvaluationVector& vector);
   Error error(std::string message, std::uint64_t place) const;
 
   std::string where_;
   std::string unit_;
   std::string text_;
   std::vector<Example> examples_;
+  std::vector<std::string> number_names_;
+  std::vector<std::vector<double>> numbers_;
+  std::vector<std::string> word_names_;
+  std::vector<std::unique_ptr<Dictionary>> words_;
+  std::unique_ptr<Dictionary> classes_;  // label, prediction, label, ... of each row; null: not wanted
 };
 
 // Counts of the paired tests. Error `conflict`: the test sets differ, the message says so. Error `invalid`: a

@@ -207,20 +207,47 @@ std::string element_text(const Array& array, std::uint64_t row, std::uint64_t co
   }
 }
 
+struct Score {
+  std::string name;
+  std::uint64_t column;
+};
+
+// The columns after id, label and prediction, as far as they are wanted.
+std::vector<Score> wanted_scores(const Array& array, const WantedColumns& wanted) {
+  constexpr std::uint64_t kFirst = 3;
+  std::vector<Score> out;
+  if (wanted.numbers.empty() || array.rows == 0) return out;  // then any number of columns fits the file
+  for (std::uint64_t column = kFirst; column < array.columns; ++column) {
+    std::string name = array.columns == kFirst + 1 ? "score" : fmt::format("score_{}", column - kFirst);
+    if (wanted.numbers.contains(name)) out.push_back({std::move(name), column});
+  }
+  return out;
+}
+
 }  // namespace
 
-Result<EvaluationVector> parse_predictions_npy(std::string_view bytes, std::string_view where) {
+Result<EvaluationVector> parse_predictions_npy(std::string_view bytes, std::string_view where,
+                                               const WantedColumns& wanted) {
   NpyReader reader(where);
   if (bytes.size() > kMaxPredictionsBytes) {
     return reader.error(fmt::format("larger than {}", format_bytes(kMaxPredictionsBytes)));
   }
   PAWL_ASSIGN(const Array array, reader.read(bytes));
-  EvaluationBuilder examples(std::string(where), "row");
+  const std::vector<Score> scores = wanted_scores(array, wanted);
+  std::vector<std::string> names;
+  for (const Score& score : scores) names.push_back(score.name);
+  EvaluationBuilder examples(std::string(where), "row", names, {}, wanted.classes);
   const std::uint64_t label = array.columns == 2 ? 0 : 1;
+  std::vector<std::string> texts(scores.size());
+  std::vector<std::string_view> cells(scores.size());
   for (std::uint64_t row = 0; row < array.rows; ++row) {
     const std::string id = label == 0 ? fmt::format("{}", row) : element_text(array, row, 0);
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      texts[i] = element_text(array, row, scores[i].column);
+      cells[i] = texts[i];
+    }
     PAWL_RETURN_IF_ERROR(
-        examples.add(id, element_text(array, row, label), element_text(array, row, label + 1), row));
+        examples.add(id, element_text(array, row, label), element_text(array, row, label + 1), row, cells));
   }
   return examples.finish();
 }

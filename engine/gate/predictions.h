@@ -2,10 +2,12 @@
 //
 // predictions.csv: a header `id,label,prediction` and any further columns (scores, slices), one row per
 // example. predictions.npy: a two-dimensional array of integers or floats; three columns or more are id,
-// label and prediction, exactly two are label and prediction with the row number as id.
+// label, prediction and scores ("score", or "score_0", "score_1", ... when there are several), exactly two
+// are label and prediction with the row number as id.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,7 +24,7 @@ inline constexpr std::uint64_t kMaxPredictionsBytes = std::uint64_t{1} << 30;
 // line.
 class PredictionsReader {
  public:
-  explicit PredictionsReader(std::string where);
+  explicit PredictionsReader(std::string where, WantedColumns wanted = {});
   PredictionsReader(const PredictionsReader&) = delete;  // rows_ calls back into this object
   PredictionsReader& operator=(const PredictionsReader&) = delete;
 
@@ -32,18 +34,25 @@ class PredictionsReader {
  private:
   Result<void> take_row(std::span<const std::string> fields, std::uint64_t line);
   Result<void> take_header(std::span<const std::string> fields);
+  Result<void> choose_columns(std::span<const std::string> header);
 
   std::string where_;
-  EvaluationBuilder examples_;
+  WantedColumns wanted_;
+  std::optional<EvaluationBuilder> examples_;  // from the header on
+  std::vector<std::size_t> number_fields_;     // positions of the wanted columns in a row
+  std::vector<std::size_t> word_fields_;
+  std::vector<std::string_view> cells_;  // kept from row to row for its memory
   CsvReader rows_;
   std::uint64_t bytes_ = 0;
   std::size_t columns_ = 0;  // 0 until the header was read
 };
 
 // The same for text that is in memory already.
-Result<EvaluationVector> parse_predictions_csv(std::string_view text, std::string_view where);
+Result<EvaluationVector> parse_predictions_csv(std::string_view text, std::string_view where,
+                                               const WantedColumns& wanted = {});
 
 // NumPy's format 1.0 to 3.0; little-endian integers and floats, bool; C or Fortran order.
-Result<EvaluationVector> parse_predictions_npy(std::string_view bytes, std::string_view where);
+Result<EvaluationVector> parse_predictions_npy(std::string_view bytes, std::string_view where,
+                                               const WantedColumns& wanted = {});
 
 }  // namespace pawl::gate

@@ -73,6 +73,52 @@ TEST(Predictions, BadFilesAreRefusedWithTheLine) {
               HasSubstr("line 4: the id \"x\" was already on line 2"));
 }
 
+TEST(Predictions, WantedColumnsAreKeptInOrderOfIds) {
+  const std::string text =
+      "id,label,prediction,score,lang,loss\n9,3.0,4,0.5,de,1\n10,3,3, 1e-3 ,fr,2\n2,4,4,-1,de,\"3\"\n";
+  auto vector = parse_predictions_csv(text, "p.csv", {{"score", "loss", "absent"}, {"lang"}, false, true});
+  ASSERT_TRUE(vector) << vector.error().to_string();
+  EXPECT_EQ(vector->classes.names, (std::vector<std::string>{"3", "4"}));
+  EXPECT_EQ(vector->classes.labels, (std::vector<std::uint32_t>{0, 1, 0}));
+  EXPECT_EQ(vector->classes.predictions, (std::vector<std::uint32_t>{0, 1, 1}));
+  EXPECT_EQ(vector->numbers,
+            (std::map<std::string, std::vector<double>>{{"score", {1e-3, -1, 0.5}}, {"loss", {2, 3, 1}}}));
+  EXPECT_EQ(vector->words.at("lang").names, (std::vector<std::string>{"de", "fr"}));
+  EXPECT_EQ(vector->words.at("lang").codes, (std::vector<std::uint32_t>{1, 0, 0}));
+  EXPECT_EQ(vector->words.size(), 1u);
+  EXPECT_TRUE(parsed(text).words.empty()) << "nobody asked";
+}
+
+TEST(Predictions, AColumnOfNumbersHasNothingElse) {
+  const auto read = [](const std::string& cell) {
+    const auto vector =
+        parse_predictions_csv("id,label,prediction,loss\n1,a,a," + cell + "\n", "p.csv", {{"loss"}, {}});
+    return vector ? std::string("accepted") : vector.error().to_string();
+  };
+  for (const char* cell : {"", "nan", "inf", "1e999", "0x10", "1,5", "1 2", "x"})
+    EXPECT_NE(read(cell), "accepted") << cell;
+  EXPECT_THAT(read("NaN"), HasSubstr("p.csv: line 2: loss is \"NaN\", not a finite number"));
+  EXPECT_EQ(read("-2.5e-3"), "accepted");
+}
+
+TEST(Predictions, ColumnsOfFewWordsAreFoundByThemselves) {
+  std::string text = "id,label,prediction,day,note,day\n";
+  for (std::size_t i = 0; i <= kFewWords; ++i) {
+    text += std::to_string(i) + ",a,a," + (i % 2 ? "mon" : "") + ",note" + std::to_string(i) + ",z\n";
+  }
+  WantedColumns wanted;
+  wanted.few_words = true;
+  auto vector = parse_predictions_csv(text, "p.csv", wanted);
+  ASSERT_TRUE(vector) << vector.error().to_string();
+  ASSERT_EQ(vector->words.size(), 1u) << "every note is another; the second column of a name is passed over";
+  EXPECT_EQ(vector->words.at("day").names, (std::vector<std::string>{"", "mon"}));
+  wanted.words = {"note"};
+  EXPECT_EQ(parse_predictions_csv(text, "p.csv", wanted)->words.at("note").names.size(), kFewWords + 1);
+  wanted.words = {"day"};
+  EXPECT_THAT(parse_predictions_csv(text, "p.csv", wanted).error().to_string(),
+              HasSubstr("two columns are called \"day\""));
+}
+
 TEST(Predictions, StreamedInAnyChunks) {
   const std::string text = "id,label,prediction\n1,a,a\n2,b,\"b\"\n3,c,a\n";
   const EvaluationVector whole = parsed(text);
@@ -153,6 +199,20 @@ TEST(Npy, TwoColumnsUseTheRowAsId) {
   const auto vector = parse_predictions_npy(npy<std::int32_t>("<i4", "(3, 2)", {3, 3, 1, 2, 0, 0}), "p.npy");
   ASSERT_TRUE(vector);
   EXPECT_EQ(*vector, parsed("id,label,prediction\n0,3,3\n1,1,2\n2,0,0\n"));
+}
+
+TEST(Npy, FurtherColumnsAreScores) {
+  const auto numbers = [](const std::string& bytes) {
+    return parse_predictions_npy(bytes, "p.npy", {{"score", "score_0", "score_1"}, {}})->numbers;
+  };
+  EXPECT_EQ(numbers(npy<float>("<f4", "(2, 4)", {8, 1, 1, .5, 7, 0, 1, .25})),
+            (std::map<std::string, std::vector<double>>{{"score", {.25, .5}}}));
+  EXPECT_EQ(numbers(npy<float>("<f4", "(1, 5)", {8, 1, 1, .5, .25})),
+            (std::map<std::string, std::vector<double>>{{"score_0", {.5}}, {"score_1", {.25}}}));
+  EXPECT_EQ(numbers(npy<float>("<f4", "(1, 3)", {8, 1, 1})).size(), 0u);
+  // No row, so that any number of columns fits the file.
+  EXPECT_FALSE(
+      parse_predictions_npy(npy<float>("<f4", "(0, 9007199254740993)", {}), "p.npy", {{"score"}, {}}));
 }
 
 TEST(Npy, NanIsNeverRight) {
