@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/base/files.h"
+#include "engine/gate/metric_judge.h"
 #include "engine/gate/predictions.h"
 #include "engine/store/results.h"
 #include "engine/store/runs.h"
@@ -13,10 +14,11 @@
 namespace pawl::core {
 namespace {
 
-Result<gate::EvaluationVector> read_csv(const std::string& path, const std::string& name) {
+Result<gate::EvaluationVector> read_csv(const std::string& path, const std::string& name,
+                                        const gate::WantedColumns& wanted) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return errno_error("cannot open", path, errno);
-  gate::PredictionsReader reader(name);
+  gate::PredictionsReader reader(name, wanted);
   std::string buffer(1 << 18, '\0');
   while (true) {
     ssize_t n = read(fd.get(), buffer.data(), buffer.size());
@@ -27,11 +29,13 @@ Result<gate::EvaluationVector> read_csv(const std::string& path, const std::stri
   }
 }
 
-Result<gate::EvaluationVector> read_predictions(const store::Cas& cas, const store::Artifact& artifact) {
+Result<gate::EvaluationVector> read_predictions(const store::Cas& cas, const store::Artifact& artifact,
+                                                const gate::Policy& policy) {
+  const gate::WantedColumns wanted = gate::wanted_columns(policy, artifact.path);
   PAWL_ASSIGN(std::string path, cas.path_of(artifact.digest));
-  if (!artifact.path.ends_with(".npy")) return read_csv(path, artifact.path);
+  if (!artifact.path.ends_with(".npy")) return read_csv(path, artifact.path, wanted);
   PAWL_ASSIGN(std::string bytes, read_file(path, gate::kMaxPredictionsBytes));
-  return gate::parse_predictions_npy(bytes, artifact.path);
+  return gate::parse_predictions_npy(bytes, artifact.path, wanted);
 }
 
 // The last stage of the plan that wrote metrics.
@@ -65,7 +69,7 @@ Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::s
   PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run_id));
   for (const store::Artifact& artifact : artifacts) {
     if (artifact.stage != stage || !wanted.contains(artifact.path)) continue;
-    auto vector = read_predictions(cas, artifact);
+    auto vector = read_predictions(cas, artifact, policy);
     if (vector.ok()) {
       evidence.vectors[artifact.path] = std::move(*vector);
     } else {

@@ -6,18 +6,14 @@
 #include <cmath>
 
 #include "engine/base/text.h"
+#include "engine/gate/comparison.h"
+#include "engine/gate/paired_reason.h"
+#include "engine/gate/slice_judge.h"
+#include "engine/gate/slices.h"
 #include "engine/gate/wording.h"
 
 namespace pawl::gate {
 namespace {
-
-constexpr double kRounding = 1e-9;
-constexpr double kPower = 0.8;
-
-const EvaluationVector* find_vector(const Evidence& evidence, const std::string& file) {
-  const auto it = evidence.vectors.find(file);
-  return it == evidence.vectors.end() ? nullptr : &it->second;
-}
 
 // Judges one metric; the reasons go to `out` in the order of the checks.
 class MetricJudge {
@@ -33,6 +29,7 @@ class MetricJudge {
     if (rule_.floor) check_bound(Check::floor, *rule_.floor, value_ >= *rule_.floor);
     if (rule_.ceiling) check_bound(Check::ceiling, *rule_.ceiling, value_ <= *rule_.ceiling);
     if (rule_.max_drop || rule_.paired) compare_with_baseline(*metric);
+    judge_slices(policy_, rule_, inputs_, out_);
     if (out_.size() == before) {
       add(Check::metric, Status::pass,
           fmt::format("{} is {}, nothing is asked of it", rule_.metric, format_number(value_)));
@@ -41,17 +38,8 @@ class MetricJudge {
 
  private:
   Reason& add(Check check, Status status, std::string sentence) {
-    Reason reason{.check = check,
-                  .status = status,
-                  .subject = rule_.metric,
-                  .value = {},
-                  .baseline = baseline_value_,
-                  .limit = {},
-                  .counts = {},
-                  .interval = {},
-                  .level = {},
-                  .p_value = {},
-                  .sentence = std::move(sentence)};
+    Reason reason = plain_reason(check, status, rule_.metric, std::move(sentence));
+    reason.baseline = baseline_value_;
     if (!std::isnan(value_)) reason.value = value_;
     return out_.emplace_back(std::move(reason));
   }
@@ -149,17 +137,12 @@ class MetricJudge {
   }
 
   void check_max_drop() {
-    const double before = *baseline_value_;
-    const double allowed = *rule_.max_drop * (rule_.max_drop_relative ? std::abs(before) : 1);
-    const double limit = rule_.direction == Direction::higher ? before - allowed : before + allowed;
-    const double drop = rule_.direction == Direction::higher ? before - value_ : value_ - before;
-    // 0.87 - 0.85 is more than 0.02 in binary.
-    const double slack = kRounding * std::max(std::abs(before), std::abs(value_));
-    const bool holds = drop <= allowed + slack;
-    add(Check::max_drop, holds ? Status::pass : Status::fail,
-        fmt::format("{} (limit {}) against {}", describe_change(rule_.metric, before, value_),
-                    format_number(limit), describe(inputs_.baseline->run)))
-        .limit = limit;
+    const Drop drop =
+        drop_of(rule_.direction, value_, *baseline_value_, *rule_.max_drop, rule_.max_drop_relative);
+    add(Check::max_drop, drop.holds ? Status::pass : Status::fail,
+        fmt::format("{} (limit {}) against {}", describe_change(rule_.metric, *baseline_value_, value_),
+                    format_number(drop.limit), describe(inputs_.baseline->run)))
+        .limit = drop.limit;
   }
 
   void check_paired() {
@@ -173,52 +156,22 @@ class MetricJudge {
               : fmt::format("{}: {}", rule_.metric, why->second));
       return;
     }
-    const auto counts = compare(*now, *find_vector(inputs_.baseline->evidence, test.predictions));
-    if (!counts) {
-      add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, counts.error().to_string()));
+    const auto comparison = compare_models(test, rule_.direction, *now,
+                                           *find_vector(inputs_.baseline->evidence, test.predictions));
+    if (!comparison) {
+      add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, comparison.error().to_string()));
       return;
     }
-    const Interval interval = tango_interval(*counts, test.alpha);
-    const Status status = paired_status(test, *counts, interval);
-    Reason& reason = add(Check::paired, status, paired_sentence(test, *counts, interval, status));
-    reason.limit = -test.margin;
-    reason.counts = *counts;
-    reason.interval = interval;
-    reason.level = 1 - 2 * test.alpha;
-    reason.p_value = mcnemar_mid_p_worse(counts->b, counts->c);
-  }
-
-  static Status paired_status(const PairedTest& test, const PairedCounts& counts, const Interval& interval) {
-    if (counts.b + counts.c == 0) return Status::pass;
-    if (test.mode == PairedTest::Mode::lenient)
-      return interval.high < -test.margin ? Status::fail : Status::pass;
-    return interval.low > -test.margin ? Status::pass : Status::inconclusive;
-  }
-
-  std::string paired_sentence(const PairedTest& test, const PairedCounts& counts, const Interval& interval,
-                              Status status) const {
-    const std::string against = describe(inputs_.baseline->run);
     const std::string change = baseline_value_ ? describe_change(rule_.metric, *baseline_value_, value_)
                                                : fmt::format("{} is {}", rule_.metric, format_number(value_));
-    if (counts.b + counts.c == 0)
-      return fmt::format("{} (right on the same examples) against {}", change, against);
-    const std::string difference =
-        describe_difference(counts.difference(), interval, 1 - 2 * test.alpha, test.margin);
-    // The metric may be anything; where it is the share of right answers, saying so would only be longer.
-    const bool same = baseline_value_ && std::abs(value_ - *baseline_value_ - counts.difference()) < 1e-3;
-    std::string sentence =
-        fmt::format("{} ({}{}) against {}", change, same ? "" : "right answers ", difference, against);
-    if (status == Status::inconclusive) sentence += examples_advice(test, counts);
-    return sentence;
-  }
-
-  static std::string examples_advice(const PairedTest& test, const PairedCounts& counts) {
-    const auto n = static_cast<double>(counts.n);
-    const double room = test.margin + counts.difference();
-    if (room <= 0) return "; not shown to be within the margin";
-    const double discordance = static_cast<double>(counts.b + counts.c) / n;
-    return fmt::format("; not shown to be within the margin: about {} examples would be needed, there are {}",
-                       examples_needed(discordance, std::min(room, 1.0), test.alpha, kPower), counts.n);
+    // The metric may be anything; where it is what the test compares, saying so would only be longer.
+    const bool same =
+        baseline_value_ && std::abs(value_ - *baseline_value_ - comparison->difference()) < 1e-3;
+    Reason reason = paired_reason(test, rule_.metric, *comparison, test.margin, change,
+                                  same ? "" : what_is_compared(test), describe(inputs_.baseline->run));
+    reason.value = value_;
+    reason.baseline = baseline_value_;
+    out_.push_back(std::move(reason));
   }
 
   const Policy& policy_;
@@ -234,6 +187,20 @@ class MetricJudge {
 void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
                   std::vector<Reason>& out) {
   MetricJudge(policy, rule, inputs, out).run();
+}
+
+WantedColumns wanted_columns(const Policy& policy, std::string_view file) {
+  WantedColumns wanted;
+  for (const MetricRule& rule : policy.metrics) {
+    const PairedTest test = rule.paired.value_or(PairedTest());
+    if (test.predictions != file) continue;
+    if (rule.paired) {
+      want_columns(test, wanted);
+      wanted.few_words = wanted.classes = true;  // to find the worst slices
+    }
+    for (const SliceRule& slices : rule.slices) want_columns(slices, wanted);
+  }
+  return wanted;
 }
 
 }  // namespace pawl::gate

@@ -14,4 +14,7 @@ inline constexpr std::string_view kMetricsFile = "metrics.json";
 void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
                   std::vector<Reason>& out);
 
+// What the policy's metrics ask of the prediction file of that name.
+WantedColumns wanted_columns(const Policy& policy, std::string_view file);
+
 }  // namespace pawl::gate

@@ -2,6 +2,7 @@
 // the file checks the ranges stated here, judge() relies on them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,13 +16,43 @@ enum class Direction { higher, lower };
 struct PairedTest {
   // lenient: red when surely worse than the margin. strict: green only when surely not worse than the margin.
   enum class Mode { lenient, strict };
+  // What is compared: the share of right answers, the mean of a column (a loss, an error), or a metric of the
+  // whole file that is no mean over examples.
+  enum class Of { accuracy, column, auc, average_precision, macro_f1 };
 
-  double margin = 0;    // in units of the fraction of right answers (0.02 = 2 points), 0 < margin < 1
+  double margin = 0;    // in the units of what is compared (0.02 of right answers = 2 points), > 0
   double alpha = 0.05;  // one-sided error rate, 0 < alpha < 0.5
   Mode mode = Mode::lenient;
   std::string predictions = "predictions.csv";  // file of per-example results in the stage's outputs
+  Of of = Of::accuracy;
+  std::string column = "";    // the values of Of::column; the scores of auc and average_precision
+  std::string positive = "";  // the label that auc and average_precision look for
 
   bool operator==(const PairedTest&) const = default;
+};
+
+// A part of the test set, judged by itself: a model that is better on the whole may be worse at night.
+// Every slice is held to `floor`, `max_drop` and `margin` as far as they are given (one of them is).
+struct SliceRule {
+  // All must hold; of one column the value, as a word or as a number.
+  struct Where {
+    std::string column;
+    std::vector<std::string> words;  // one of these; empty: a range
+    std::optional<double> at_least;
+    std::optional<double> below;
+
+    bool operator==(const Where&) const = default;
+  };
+
+  std::string by;    // each value of this column is a slice, "label": each label; empty: `where`
+  std::string name;  // of the slice that `where` makes
+  std::vector<Where> where;
+  std::int64_t min_examples = 50;  // smaller slices of `by` are not judged; one of `where` must have as many
+  std::optional<double> floor;     // of the share of right answers (or the mean of the paired test's column)
+  std::optional<double> max_drop;  // absolute
+  std::optional<double> margin;    // of the metric's paired test, within the slice
+
+  bool operator==(const SliceRule&) const = default;
 };
 
 struct MetricRule {
@@ -32,6 +63,7 @@ struct MetricRule {
   std::optional<double> max_drop;  // how much worse than the baseline is still green, >= 0
   bool max_drop_relative = false;  // max_drop is a fraction of the baseline's absolute value
   std::optional<PairedTest> paired;
+  std::vector<SliceRule> slices;
 
   bool operator==(const MetricRule&) const = default;
 };

@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "engine/base/text.h"
 #include "engine/gate/metric_judge.h"
+#include "engine/gate/multiplicity.h"
+#include "engine/gate/paired_reason.h"
 #include "engine/gate/wording.h"
 
 namespace pawl::gate {
 namespace {
+
+constexpr std::size_t kNamedInHeadline = 5;
 
 VerdictKind kind_of(Status status) {
   switch (status) {
@@ -27,15 +32,6 @@ VerdictKind kind_of(Status status) {
       return VerdictKind::fail;
   }
   return VerdictKind::error;
-}
-
-Reason plain_reason(Check check, Status status, std::string subject, std::string sentence) {
-  Reason reason;
-  reason.check = check;
-  reason.status = status;
-  reason.subject = std::move(subject);
-  reason.sentence = std::move(sentence);
-  return reason;
 }
 
 void add_failures(const Inputs& inputs, std::vector<Reason>& out) {
@@ -86,8 +82,36 @@ int weight(Check check) {
       return 2;
     case Check::metric:
       return 1;
+    case Check::slices:
+      return 0;
   }
   return 0;
+}
+
+// Holm's correction over the lenient tests: what one test alone would call worse may be chance among many.
+void correct_for_many(std::vector<Reason>& reasons) {
+  std::vector<Reason*> tests;
+  std::vector<double> p;
+  for (Reason& reason : reasons) {
+    if (!reason.p_margin) continue;
+    tests.push_back(&reason);
+    p.push_back(*reason.p_margin);
+  }
+  if (tests.size() < 2) return;
+  const std::vector<double> adjusted = holm_adjusted(p);
+  for (std::size_t i = 0; i < tests.size(); ++i) {
+    Reason& reason = *tests[i];
+    reason.p_adjusted = adjusted[i];
+    const double alpha = (1 - *reason.level) / 2;
+    if (reason.status != Status::fail || adjusted[i] <= alpha) continue;
+    reason.status = Status::pass;
+    reason.sentence += fmt::format("; may be chance among {} tests (p {:.2g}, corrected by Holm {:.2g})",
+                                   tests.size(), p[i], adjusted[i]);
+  }
+}
+
+std::string name_of(const Reason& reason) {
+  return reason.slice.empty() ? reason.subject : fmt::format("{} of {}", reason.subject, reason.slice);
 }
 
 std::string red_headline(const std::vector<Reason>& reasons) {
@@ -95,9 +119,14 @@ std::string red_headline(const std::vector<Reason>& reasons) {
   std::vector<std::string> others;
   for (const Reason& reason : reasons) {
     const bool follows = reason.check == Check::stage && worst.check == Check::finding;
-    if (kind_of(reason.status) == VerdictKind::pass || reason.subject == worst.subject || follows) continue;
-    if (std::find(others.begin(), others.end(), reason.subject) == others.end())
-      others.push_back(reason.subject);
+    const std::string name = name_of(reason);
+    if (kind_of(reason.status) == VerdictKind::pass || name == name_of(worst) || follows) continue;
+    if (std::find(others.begin(), others.end(), name) == others.end()) others.push_back(name);
+  }
+  if (others.size() > kNamedInHeadline) {
+    const std::size_t more = others.size() - kNamedInHeadline;
+    others.resize(kNamedInHeadline);
+    others.push_back(fmt::format("{} more", more));
   }
   if (others.empty()) return worst.sentence;
   return fmt::format("{}; also red: {}", worst.sentence, join(others, ", "));
@@ -175,6 +204,8 @@ std::string_view to_string(Check check) {
       return "max_drop";
     case Check::paired:
       return "paired";
+    case Check::slices:
+      return "slices";
   }
   return "metric";
 }
@@ -203,10 +234,13 @@ const Reason* most_telling(const std::vector<Reason>& reasons, std::string_view 
   const Reason* best = nullptr;
   for (const Reason& reason : reasons) {
     if (!subject.empty() && reason.subject != subject) continue;
-    if (best == nullptr ||
-        std::pair(reason.status, weight(reason.check)) > std::pair(best->status, weight(best->check))) {
-      best = &reason;
-    }
+    const auto rank = [](const Reason& r) {
+      // What is only told about slices is no news of the metric.
+      const Status status =
+          r.check == Check::slices && r.status == Status::not_judged ? Status::pass : r.status;
+      return std::tuple(status, r.slice.empty(), weight(r.check));
+    };
+    if (best == nullptr || rank(reason) > rank(*best)) best = &reason;
   }
   return best;
 }
@@ -215,6 +249,7 @@ Verdict judge(const Policy& policy, const Inputs& inputs) {
   Verdict verdict;
   add_failures(inputs, verdict.reasons);
   add_metrics(policy, inputs, verdict.reasons);
+  correct_for_many(verdict.reasons);
   if (inputs.baseline) verdict.baseline = inputs.baseline->run;
   verdict.kind = VerdictKind::pass;
   for (const Reason& reason : verdict.reasons) verdict.kind = std::max(verdict.kind, kind_of(reason.status));

@@ -80,7 +80,7 @@ struct Inputs {
   bool target_was_ever_green = true;  // false allows policy.bootstrap
 };
 
-enum class Check { finding, stage, output, metric, baseline, floor, ceiling, max_drop, paired };
+enum class Check { finding, stage, output, metric, baseline, floor, ceiling, max_drop, paired, slices };
 // not_judged and bootstrap do not make a verdict worse than PASS.
 enum class Status { pass, not_judged, bootstrap, inconclusive, no_baseline, error, fail };
 
@@ -92,15 +92,18 @@ struct Reason {
   Check check = Check::metric;
   Status status = Status::pass;
   std::string subject;             // the metric; the rule of a finding; the stage; the file
+  std::string slice;               // "lang=de"; empty: all examples
   std::optional<double> value;     // of the candidate
   std::optional<double> baseline;  // of the baseline
   std::optional<double> limit;     // the worst value that is still green; of a paired test: -margin
   std::optional<PairedCounts> counts;
-  std::optional<Interval> interval;  // of the difference of the fractions of right answers, at `level`
+  std::optional<Interval> interval;  // of the difference, candidate minus baseline, at `level`
   std::optional<double> level;
-  std::optional<double>
-      p_value;           // McNemar mid-p, one-sided: small when the candidate is worse than the baseline
-  std::string sentence;  // for a reviewer
+  std::string test;                  // of a paired test: which one
+  std::optional<double> p_value;     // one-sided: small when the candidate is worse than the baseline
+  std::optional<double> p_margin;    // the same of "worse by more than the margin"
+  std::optional<double> p_adjusted;  // p_margin with Holm's correction for all lenient tests of the verdict
+  std::string sentence;              // for a reviewer
 };
 
 struct Verdict {
@@ -115,14 +118,18 @@ struct Verdict {
 // A metric is judged only if every stage succeeded. With a baseline:
 //   floor, ceiling: value < floor or > ceiling is FAIL.
 //   max_drop: FAIL when the value is worse than the baseline's by more, up to rounding (1e-9 of the larger
-//   one). paired: D = share of right answers, candidate minus baseline, with Tango's interval of level 1 -
-//   2*alpha.
-//     lenient: FAIL when the interval lies below -margin. strict: PASS when it lies above, else INCONCLUSIVE.
-//     Models that are right on exactly the same examples pass.
-// max_drop and paired need a comparable baseline: the same metric, over as many examples, on the same test
-// set (as far as both runs left predictions). Without one NO_BASELINE, except that policy.bootstrap lets a
-// run pass while the target branch was never green and there is no baseline at all; floors, ceilings, rules
-// and stages hold then too. A policy without metrics judges rules and stages only.
+//   one).
+//   paired: the difference of the two models on the same examples (comparison.h), with an interval of level
+//   1 - 2*alpha.
+//     lenient: FAIL when the interval lies beyond the margin and, where several lenient tests are made,
+//     Holm's correction still rejects: twenty slices must not make a good model red by chance. strict: PASS
+//     when the interval lies within the margin, else INCONCLUSIVE; all tests must pass, which needs no
+//     correction. Models that answer alike pass.
+//   slices: floor, max_drop and the paired test within each slice, on values taken from the predictions.
+// max_drop, paired and slices need a comparable baseline: the same metric, over as many examples, on the same
+// test set (as far as both runs left predictions), with the same slices. Without one NO_BASELINE, except that
+// policy.bootstrap lets a run pass while the target branch was never green and there is no baseline at all;
+// floors, ceilings, rules and stages hold then too. A policy without metrics judges rules and stages only.
 Verdict judge(const Policy& policy, const Inputs& inputs);
 
 // The worst reason about a subject (empty: about any), of several equally bad the one that says most: the

@@ -55,6 +55,10 @@ Json to_json(const Reason& reason) {
   put(object, "limit", reason.limit);
   put(object, "level", reason.level);
   put(object, "p_value", reason.p_value);
+  put(object, "p_margin", reason.p_margin);
+  put(object, "p_adjusted", reason.p_adjusted);
+  if (!reason.slice.empty()) object["slice"] = reason.slice;
+  if (!reason.test.empty()) object["test"] = reason.test;
   if (reason.counts) {
     object["n"] = reason.counts->n;
     object["b"] = reason.counts->b;
@@ -78,6 +82,10 @@ Result<Reason> reason_from(const Json& object) {
   reason.limit = number(object, "limit");
   reason.level = number(object, "level");
   reason.p_value = number(object, "p_value");
+  reason.p_margin = number(object, "p_margin");
+  reason.p_adjusted = number(object, "p_adjusted");
+  reason.slice = json_string(object, "slice");
+  reason.test = json_string(object, "test");
   if (object.contains("n")) {
     reason.counts = PairedCounts{json_int(object, "n"), json_int(object, "b"), json_int(object, "c")};
   }

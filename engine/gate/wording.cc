@@ -70,4 +70,11 @@ std::string describe_difference(double difference, const Interval& interval, dou
                      points(interval.high, decimals), format_number(100 * margin));
 }
 
+std::string describe_plain_difference(double difference, const Interval& interval, double level,
+                                      double margin) {
+  const auto sign = [](double value) { return (value < 0 ? "" : "+") + format_number(value, 3); };
+  return fmt::format("{}, {} % CI {} to {}, margin {}", sign(difference), format_number(100 * level),
+                     sign(interval.low), sign(interval.high), format_number(margin));
+}
+
 }  // namespace pawl::gate

@@ -26,4 +26,8 @@ std::string describe(const Finding& finding);
 // "-6.2 points, 90 % CI -7.1 to -5.4, margin 2": differences of fractions as percentage points.
 std::string describe_difference(double difference, const Interval& interval, double level, double margin);
 
+// "+0.031, 90 % CI +0.02 to +0.042, margin 0.01": other differences in their own unit.
+std::string describe_plain_difference(double difference, const Interval& interval, double level,
+                                      double margin);
+
 }  // namespace pawl::gate

@@ -1,0 +1,221 @@
+#include "engine/gate/slice_judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/gate/comparison.h"
+#include "engine/gate/multiplicity.h"
+#include "engine/gate/paired_reason.h"
+#include "engine/gate/slices.h"
+#include "engine/gate/wording.h"
+
+namespace pawl::gate {
+namespace {
+
+constexpr std::size_t kWorstSlices = 3;
+constexpr std::size_t kNamedSmallSlices = 5;
+constexpr std::int64_t kMinExamplesFound = 50;  // of a slice that nobody asked for
+constexpr double kFalseDiscoveryRate = 0.05;
+
+class SliceJudge {
+ public:
+  SliceJudge(const Policy& policy, const MetricRule& rule, const Inputs& inputs, std::vector<Reason>& out)
+      : policy_(policy), rule_(rule), inputs_(inputs), out_(out), test_(rule.paired.value_or(PairedTest())) {
+    now_ = find_vector(inputs.evidence, test_.predictions);
+    if (inputs.baseline) then_ = find_vector(inputs.baseline->evidence, test_.predictions);
+  }
+
+  void run() {
+    for (const SliceRule& slices : rule_.slices) judge(slices);
+    if (rule_.paired && now_ != nullptr && then_ != nullptr) tell_worst();
+  }
+
+ private:
+  void add(Status status, std::string slice, std::string sentence, Check check = Check::slices) {
+    Reason reason = plain_reason(check, status, rule_.metric, std::move(sentence));
+    reason.slice = std::move(slice);
+    out_.push_back(std::move(reason));
+  }
+
+  static std::string name_of(const SliceRule& slices) { return slices.by.empty() ? slices.name : slices.by; }
+
+  void judge(const SliceRule& slices) {
+    if (now_ == nullptr) {
+      return add(Status::error, name_of(slices),
+                 fmt::format("{}: the slices by {} need {}, which is missing or unreadable", rule_.metric,
+                             name_of(slices), test_.predictions));
+    }
+    const auto slicing = slice(slices, *now_);
+    if (!slicing) {
+      return add(Status::error, name_of(slices),
+                 fmt::format("{} by {}: {}", rule_.metric, name_of(slices), slicing.error().message()));
+    }
+    const bool comparable = can_compare(slices);
+    std::vector<std::string> small;
+    for (std::size_t i = 0; i < slicing->names.size(); ++i) {
+      if (static_cast<std::int64_t>(slicing->examples[i].size()) < slices.min_examples) {
+        small.push_back(fmt::format("{} ({})", slicing->names[i], slicing->examples[i].size()));
+      } else {
+        judge_one(slices, slicing->names[i], slicing->examples[i], comparable);
+      }
+    }
+    if (!small.empty()) tell_small(slices, std::move(small), slicing->names.size());
+  }
+
+  // A slice that was asked for and cannot be judged is red; one among many values of a column is told.
+  void tell_small(const SliceRule& slices, std::vector<std::string> small, std::size_t all) {
+    const bool none_judged = small.size() == all;
+    const std::size_t count = small.size();
+    if (count > kNamedSmallSlices) {
+      small.resize(kNamedSmallSlices);
+      small.push_back("...");
+    }
+    add(none_judged ? Status::error : Status::not_judged, name_of(slices),
+        fmt::format("{} by {}: {} of {} slices have fewer than {} examples and {} not judged: {}",
+                    rule_.metric, name_of(slices), count, all, slices.min_examples,
+                    count == 1 ? "was" : "were", join(small, ", ")));
+  }
+
+  // Says why not, once for the rule.
+  bool can_compare(const SliceRule& slices) {
+    if (!slices.max_drop && !slices.margin) return false;
+    if (!inputs_.baseline) {
+      // The metric's own reason says that there is no baseline, unless only its slices are compared.
+      const bool said = rule_.max_drop || rule_.paired;
+      const bool bootstrap = policy_.bootstrap && !inputs_.target_was_ever_green;
+      if (!said) {
+        add(bootstrap ? Status::bootstrap : Status::no_baseline, name_of(slices),
+            fmt::format("{} by {} cannot be compared: {} has no baseline", rule_.metric, name_of(slices),
+                        inputs_.target_branch),
+            Check::baseline);
+      }
+      return false;
+    }
+    std::string problem;
+    if (then_ == nullptr) {
+      problem = fmt::format("it left no {}", test_.predictions);
+    } else if (const auto aligned = compare(*now_, *then_); !aligned) {
+      problem = aligned.error().message();
+    } else if (!same_slicing(slices, *now_, *then_)) {
+      problem = "its examples are in other slices";
+    }
+    if (problem.empty()) return true;
+    add(Status::no_baseline, name_of(slices),
+        fmt::format("{} by {} cannot be compared with {}: {}", rule_.metric, name_of(slices),
+                    describe(inputs_.baseline->run), problem),
+        Check::baseline);
+    return false;
+  }
+
+  void judge_one(const SliceRule& slices, const std::string& name, const std::vector<std::uint32_t>& examples,
+                 bool comparable) {
+    const std::string metric = fmt::format("{} of {}", rule_.metric, name);
+    if (slices.floor) check_floor(*slices.floor, name, metric, examples);
+    if (!comparable) return;
+    PairedTest test = test_;
+    if (slices.margin) test.margin = *slices.margin;
+    const auto comparison = compare_models(test, rule_.direction, *now_, *then_, examples);
+    if (!comparison)
+      return add(Status::error, name, fmt::format("{}: {}", metric, comparison.error().message()));
+    if (slices.max_drop) check_max_drop(*slices.max_drop, name, metric, *comparison);
+    if (!slices.margin) return;
+    Reason reason = paired_reason(test, rule_.metric, *comparison, test.margin,
+                                  describe_change(metric, comparison->baseline, comparison->candidate), "",
+                                  describe(inputs_.baseline->run));
+    reason.slice = name;
+    reason.value = comparison->candidate;
+    reason.baseline = comparison->baseline;
+    out_.push_back(std::move(reason));
+  }
+
+  void check_floor(double floor, const std::string& name, const std::string& metric,
+                   const std::vector<std::uint32_t>& examples) {
+    const auto value = value_of(test_, *now_, examples);
+    if (!value) return add(Status::error, name, fmt::format("{}: {}", metric, value.error().message()));
+    const bool holds = *value >= floor;
+    const auto [shown, bound] = format_numbers(*value, floor);
+    add(holds ? Status::pass : Status::fail, name,
+        fmt::format("{} {} is {} the floor {}", metric, shown, holds ? "not below" : "below", bound),
+        Check::floor);
+    out_.back().value = *value;
+    out_.back().limit = floor;
+  }
+
+  void check_max_drop(double max_drop, const std::string& name, const std::string& metric,
+                      const Comparison& comparison) {
+    const Direction direction =
+        lower_is_better(test_, rule_.direction) ? Direction::lower : Direction::higher;
+    const Drop drop = drop_of(direction, comparison.candidate, comparison.baseline, max_drop, false);
+    add(drop.holds ? Status::pass : Status::fail, name,
+        fmt::format("{} (limit {}, {} examples) against {}",
+                    describe_change(metric, comparison.baseline, comparison.candidate),
+                    format_number(drop.limit), comparison.n, describe(inputs_.baseline->run)),
+        Check::max_drop);
+    out_.back().value = comparison.candidate;
+    out_.back().baseline = comparison.baseline;
+    out_.back().limit = drop.limit;
+  }
+
+  struct Found {
+    std::string name;
+    Comparison comparison;
+  };
+
+  // Found by themselves, so that many were looked at: Benjamini-Hochberg decides which are worth a word.
+  void tell_worst() {
+    if (!compare(*now_, *then_)) return;
+    std::vector<Found> found;
+    for (const SliceRule& slices : possible_slicings(*now_)) {
+      const auto slicing = slice(slices, *now_);
+      if (!slicing || !same_slicing(slices, *now_, *then_)) continue;
+      for (std::size_t i = 0; i < slicing->names.size(); ++i) {
+        if (static_cast<std::int64_t>(slicing->examples[i].size()) < kMinExamplesFound) continue;
+        PairedTest test = test_;
+        test.of = PairedTest::Of::accuracy;
+        auto comparison = compare_models(test, rule_.direction, *now_, *then_, slicing->examples[i]);
+        if (comparison) found.push_back({slicing->names[i], std::move(*comparison)});
+      }
+    }
+    std::vector<double> p;
+    for (const Found& slice : found) p.push_back(slice.comparison.p_worse);
+    const std::vector<double> adjusted = benjamini_hochberg_adjusted(p);
+    std::vector<Found> worse;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (adjusted[i] <= kFalseDiscoveryRate) worse.push_back(std::move(found[i]));
+    }
+    if (worse.empty()) return;
+    std::sort(worse.begin(), worse.end(), [](const Found& a, const Found& b) {
+      return a.comparison.difference() < b.comparison.difference();
+    });
+    std::vector<std::string> told;
+    for (std::size_t i = 0; i < std::min(worse.size(), kWorstSlices); ++i) {
+      const Comparison& c = worse[i].comparison;
+      told.push_back(
+          fmt::format("{} ({:+.1f} points of {} examples)", worse[i].name, 100 * c.difference(), c.n));
+    }
+    add(Status::not_judged, "",
+        fmt::format(
+            "slices in which fewer answers are right than in {}: {}{}", describe(inputs_.baseline->run),
+            join(told, ", "),
+            worse.size() > told.size() ? fmt::format(" and {} more", worse.size() - told.size()) : ""));
+  }
+
+  const Policy& policy_;
+  const MetricRule& rule_;
+  const Inputs& inputs_;
+  std::vector<Reason>& out_;
+  const PairedTest test_;
+  const EvaluationVector* now_ = nullptr;
+  const EvaluationVector* then_ = nullptr;
+};
+
+}  // namespace
+
+void judge_slices(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
+                  std::vector<Reason>& out) {
+  SliceJudge(policy, rule, inputs, out).run();
+}
+
+}  // namespace pawl::gate

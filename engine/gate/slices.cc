@@ -1,0 +1,139 @@
+#include "engine/gate/slices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace pawl::gate {
+namespace {
+
+constexpr std::string_view kLabel = "label";
+
+bool is_range(const SliceRule::Where& where) {
+  return where.words.empty();
+}
+
+Error no_column(const std::string& column, const EvaluationVector& vector) {
+  std::vector<std::string> names;
+  for (const auto& [name, values] : vector.words) names.push_back(name);
+  for (const auto& [name, values] : vector.numbers) names.push_back(name);
+  const std::string meant = did_you_mean(column, names);
+  return {ErrorCode::invalid, fmt::format("the predictions have no column '{}'{}", column,
+                                          meant.empty() ? "" : fmt::format("; did you mean {}?", meant))};
+}
+
+Slicing by_code(const std::string& column, const std::vector<std::string>& names,
+                const std::vector<std::uint32_t>& codes) {
+  Slicing out;
+  out.examples.resize(names.size());
+  for (const std::string& name : names) out.names.push_back(fmt::format("{}={}", column, name));
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    out.examples[codes[i]].push_back(static_cast<std::uint32_t>(i));
+  return out;
+}
+
+// Drops from `kept` what does not satisfy the condition.
+Result<void> filter(const SliceRule::Where& where, const EvaluationVector& vector,
+                    std::vector<std::uint32_t>& kept) {
+  if (is_range(where)) {
+    const auto column = vector.numbers.find(where.column);
+    if (column == vector.numbers.end()) return no_column(where.column, vector);
+    std::erase_if(kept, [&](std::uint32_t i) {
+      const double value = column->second[i];
+      return (where.at_least && value < *where.at_least) || (where.below && value >= *where.below);
+    });
+    return {};
+  }
+  const bool by_label = where.column == kLabel;
+  const auto column = vector.words.find(where.column);
+  if (!by_label && column == vector.words.end()) return no_column(where.column, vector);
+  const auto& names = by_label ? vector.classes.names : column->second.names;
+  const auto& codes = by_label ? vector.classes.labels : column->second.codes;
+  std::vector<bool> wanted(names.size());
+  for (std::size_t code = 0; code < names.size(); ++code)
+    wanted[code] = std::find(where.words.begin(), where.words.end(), names[code]) != where.words.end();
+  std::erase_if(kept, [&](std::uint32_t i) { return !wanted[codes[i]]; });
+  return {};
+}
+
+// Classes among the predictions only have no examples and are no slices.
+void drop_empty(Slicing& slicing) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < slicing.names.size(); ++i) {
+    if (slicing.examples[i].empty()) continue;
+    std::swap(slicing.names[kept], slicing.names[i]);
+    std::swap(slicing.examples[kept++], slicing.examples[i]);
+  }
+  slicing.names.resize(kept);
+  slicing.examples.resize(kept);
+}
+
+}  // namespace
+
+void want_columns(const SliceRule& rule, WantedColumns& wanted) {
+  const auto want_words = [&](const std::string& column) {
+    if (column == kLabel) {
+      wanted.classes = true;
+    } else {
+      wanted.words.insert(column);
+    }
+  };
+  if (!rule.by.empty()) want_words(rule.by);
+  for (const SliceRule::Where& where : rule.where) {
+    if (is_range(where)) {
+      wanted.numbers.insert(where.column);
+    } else {
+      want_words(where.column);
+    }
+  }
+}
+
+Result<Slicing> slice(const SliceRule& rule, const EvaluationVector& vector) {
+  if (rule.by == kLabel) {
+    Slicing out = by_code(rule.by, vector.classes.names, vector.classes.labels);
+    drop_empty(out);
+    return out;
+  }
+  if (!rule.by.empty()) {
+    const auto column = vector.words.find(rule.by);
+    if (column == vector.words.end()) return no_column(rule.by, vector);
+    return by_code(rule.by, column->second.names, column->second.codes);
+  }
+  std::vector<std::uint32_t> kept(static_cast<std::size_t>(vector.n));
+  for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = static_cast<std::uint32_t>(i);
+  for (const SliceRule::Where& where : rule.where) PAWL_RETURN_IF_ERROR(filter(where, vector, kept));
+  return Slicing{{rule.name}, {std::move(kept)}};
+}
+
+bool same_slicing(const SliceRule& rule, const EvaluationVector& a, const EvaluationVector& b) {
+  WantedColumns wanted;
+  want_columns(rule, wanted);  // labels are the same when the test set is
+  const auto same = [](const auto& columns, const auto& others, const std::string& name) {
+    const auto one = columns.find(name);
+    const auto other = others.find(name);
+    return one != columns.end() && other != others.end() && one->second == other->second;
+  };
+  return std::all_of(wanted.words.begin(), wanted.words.end(),
+                     [&](const std::string& name) { return same(a.words, b.words, name); }) &&
+         std::all_of(wanted.numbers.begin(), wanted.numbers.end(),
+                     [&](const std::string& name) { return same(a.numbers, b.numbers, name); });
+}
+
+std::vector<SliceRule> possible_slicings(const EvaluationVector& vector) {
+  std::vector<SliceRule> out;
+  const auto add = [&](const std::string& column) {
+    SliceRule rule;
+    rule.by = column;
+    out.push_back(std::move(rule));
+  };
+  const std::size_t classes = vector.classes.names.size();
+  if (classes > 1 && classes <= kFewWords) add(std::string(kLabel));
+  for (const auto& [name, column] : vector.words) {
+    if (column.names.size() > 1 && column.names.size() <= kFewWords) add(name);
+  }
+  return out;
+}
+
+}  // namespace pawl::gate

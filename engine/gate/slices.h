@@ -1,0 +1,35 @@
+// Parts of a test set: by label, by a column of the prediction file, or by a query over its columns.
+//
+// Pure functions of any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/gate/evaluation.h"
+#include "engine/gate/policy.h"
+
+namespace pawl::gate {
+
+// Slices that do not overlap.
+struct Slicing {
+  std::vector<std::string> names;                    // "lang=de", "label=3", or the name of the query
+  std::vector<std::vector<std::uint32_t>> examples;  // of each slice, ascending: positions in order of ids
+};
+
+// What the rule needs of a prediction file is added to `wanted`.
+void want_columns(const SliceRule& rule, WantedColumns& wanted);
+
+// Error `invalid`: the file lacks a column, and says which it has.
+Result<Slicing> slice(const SliceRule& rule, const EvaluationVector& vector);
+
+// Whether both files (of one test set) put the examples into the same slices: who moves the hard examples out
+// of a slice has not improved it. False when one lacks a column that the other has.
+bool same_slicing(const SliceRule& rule, const EvaluationVector& a, const EvaluationVector& b);
+
+// Every slicing by one column of few words, and by label, whether a rule asks for it or not.
+std::vector<SliceRule> possible_slicings(const EvaluationVector& vector);
+
+}  // namespace pawl::gate
