@@ -11,21 +11,6 @@ namespace {
 constexpr size_t kMaxMetrics = 100;
 constexpr size_t kMaxMetricName = 128;
 
-// A number that must lie within an open interval.
-Field inside_field(Reader& reader, std::string_view name, double above, double below, double& out,
-                   std::string hint) {
-  return {name, [=, &reader, &out, hint = std::move(hint)](const Node& node) {
-            auto value = reader.number(node, name);
-            if (!value) return;
-            if (*value > above && *value < below) {
-              out = *value;
-            } else {
-              reader.error(node.span, fmt::format("'{}' must be above {} and below {}", name, above, below),
-                           hint);
-            }
-          }};
-}
-
 Field drop_field(Reader& reader, std::string_view name, bool relative, gate::MetricRule& rule) {
   return {name, [&reader, &rule, name, relative](const Node& node) {
             auto value = reader.number(node, name);
@@ -43,45 +28,16 @@ Field drop_field(Reader& reader, std::string_view name, bool relative, gate::Met
           }};
 }
 
-void read_predictions(Reader& reader, const Node& node, std::string& out) {
-  auto path = reader.text(node, "predictions");
-  if (!path) return;
-  std::vector<std::string_view> parts = split(*path, '/');
-  bool inside = std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
-    return part.empty() || part == "." || part == "..";
-  });
-  bool known = path->ends_with(".csv") || path->ends_with(".npy");
-  if (!inside || !known) {
-    reader.error(node.span, "'predictions' must be the path of a .csv or .npy file within $PAWL_OUTPUT_DIR");
-  } else {
-    out = *std::move(path);
-  }
-}
-
-gate::PairedTest read_paired(Reader& reader, const Node& node, const std::string& what) {
-  using Mode = gate::PairedTest::Mode;
-  gate::PairedTest paired;
-  if (!reader.is_map(node, "paired")) return paired;
-  Field margin = inside_field(reader, "margin", 0, 1, paired.margin, "2 points are 0.02");
-  margin.required = true;
-  reader.fields(
-      node, what,
-      {margin,
-       inside_field(reader, "alpha", 0, 0.5, paired.alpha, "the usual value is 0.05"),
-       reader.choice_field<Mode>("mode", {{"lenient", Mode::lenient}, {"strict", Mode::strict}}, paired.mode),
-       {"predictions", [&](const Node& n) { read_predictions(reader, n, paired.predictions); }}});
-  return paired;
-}
-
 void check_bounds(Reader& reader, const Entry& entry, const gate::MetricRule& rule) {
   bool lower = rule.direction == gate::Direction::lower;
   auto has = [&](std::string_view key) {
     return std::any_of(entry.value.entries.begin(), entry.value.entries.end(),
                        [key](const Entry& field) { return field.key == key; });
   };
-  if (!has("floor") && !has("ceiling") && !has("max_drop") && !has("max_drop_relative") && !has("paired")) {
+  if (!has("floor") && !has("ceiling") && !has("max_drop") && !has("max_drop_relative") && !has("paired") &&
+      !has("slices")) {
     reader.error(entry.key_span, fmt::format("metric '{}' has nothing to hold to", rule.metric),
-                 "give it max_drop, floor, ceiling or paired");
+                 "give it max_drop, floor, ceiling, paired or slices");
   }
   if (rule.floor && rule.ceiling && *rule.floor > *rule.ceiling) {
     reader.error(entry.key_span, fmt::format("the floor of '{}' is above its ceiling", rule.metric));
@@ -116,7 +72,8 @@ gate::MetricRule read_metric(Reader& reader, const Entry& entry) {
        reader.number_field("ceiling", rule.ceiling),
        drop_field(reader, "max_drop", false, rule),
        drop_field(reader, "max_drop_relative", true, rule),
-       {"paired", [&](const Node& n) { rule.paired = read_paired(reader, n, "paired of " + what); }}});
+       {"paired", [&](const Node& n) { rule.paired = read_paired(reader, n, "paired of " + what); }},
+       {"slices", [&](const Node& n) { rule.slices = read_slices(reader, n, what); }}});
   check_bounds(reader, entry, rule);
   return rule;
 }

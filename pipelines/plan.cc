@@ -52,6 +52,7 @@ Enum word_at(const Json& object, const char* key, const char* const (&words)[N])
 
 constexpr const char* kDirections[] = {"higher", "lower"};
 constexpr const char* kModes[] = {"lenient", "strict"};
+constexpr const char* kStatistics[] = {"accuracy", "mean", "auc", "average_precision", "macro_f1"};
 
 Json dataset_json(const Dataset& data) {
   return {{"name", data.name}, {"path", data.path}, {"include", data.include}, {"exclude", data.exclude}};
@@ -134,13 +135,55 @@ Json paired_json(const std::optional<gate::PairedTest>& paired) {
   return {{"margin", paired->margin},
           {"alpha", paired->alpha},
           {"mode", kModes[static_cast<size_t>(paired->mode)]},
-          {"predictions", paired->predictions}};
+          {"predictions", paired->predictions},
+          {"of", kStatistics[static_cast<size_t>(paired->of)]},
+          {"column", paired->column},
+          {"positive", paired->positive}};
 }
 
 std::optional<gate::PairedTest> paired_from(const Json& json) {
   if (json.is_null()) return std::nullopt;
-  return gate::PairedTest{json.at("margin"), json.at("alpha"),
-                          word_at<gate::PairedTest::Mode>(json, "mode", kModes), json.at("predictions")};
+  return gate::PairedTest{json.at("margin"),
+                          json.at("alpha"),
+                          word_at<gate::PairedTest::Mode>(json, "mode", kModes),
+                          json.at("predictions"),
+                          word_at<gate::PairedTest::Of>(json, "of", kStatistics),
+                          json.at("column"),
+                          json.at("positive")};
+}
+
+Json where_json(const gate::SliceRule::Where& where) {
+  return {{"column", where.column},
+          {"words", where.words},
+          {"at_least", optional_json(where.at_least)},
+          {"below", optional_json(where.below)}};
+}
+
+gate::SliceRule::Where where_from(const Json& json) {
+  return {json.at("column"), json.at("words").get<std::vector<std::string>>(),
+          optional_at<double>(json, "at_least"), optional_at<double>(json, "below")};
+}
+
+Json slice_json(const gate::SliceRule& rule) {
+  return {{"by", rule.by},
+          {"name", rule.name},
+          {"where", list_json(rule.where, where_json)},
+          {"min_examples", rule.min_examples},
+          {"floor", optional_json(rule.floor)},
+          {"max_drop", optional_json(rule.max_drop)},
+          {"margin", optional_json(rule.margin)}};
+}
+
+gate::SliceRule slice_from(const Json& json) {
+  gate::SliceRule rule;
+  rule.by = json.at("by");
+  rule.name = json.at("name");
+  rule.where = list_at(json, "where", where_from);
+  rule.min_examples = json.at("min_examples");
+  rule.floor = optional_at<double>(json, "floor");
+  rule.max_drop = optional_at<double>(json, "max_drop");
+  rule.margin = optional_at<double>(json, "margin");
+  return rule;
 }
 
 Json metric_json(const gate::MetricRule& rule) {
@@ -150,7 +193,8 @@ Json metric_json(const gate::MetricRule& rule) {
           {"ceiling", optional_json(rule.ceiling)},
           {"max_drop", optional_json(rule.max_drop)},
           {"max_drop_relative", rule.max_drop_relative},
-          {"paired", paired_json(rule.paired)}};
+          {"paired", paired_json(rule.paired)},
+          {"slices", list_json(rule.slices, slice_json)}};
 }
 
 gate::MetricRule metric_from(const Json& json) {
@@ -162,6 +206,7 @@ gate::MetricRule metric_from(const Json& json) {
   rule.max_drop = optional_at<double>(json, "max_drop");
   rule.max_drop_relative = json.at("max_drop_relative");
   rule.paired = paired_from(json.at("paired"));
+  rule.slices = list_at(json, "slices", slice_from);
   return rule;
 }
 

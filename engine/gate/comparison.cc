@@ -62,13 +62,13 @@ void want_columns(const PairedTest& test, WantedColumns& wanted) {
     case Of::average_precision:
       wanted.classes = true;
       [[fallthrough]];
-    case Of::column:
+    case Of::mean:
       wanted.numbers.insert(test.column);
   }
 }
 
 bool lower_is_better(const PairedTest& test, Direction direction) {
-  return test.of == Of::column && direction == Direction::lower;
+  return test.of == Of::mean && direction == Direction::lower;
 }
 
 Result<Comparison> compare_models(const PairedTest& test, Direction direction,

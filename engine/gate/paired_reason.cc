@@ -57,7 +57,7 @@ std::string what_is_compared(const PairedTest& test) {
   switch (test.of) {
     case PairedTest::Of::accuracy:
       return "right answers";
-    case PairedTest::Of::column:
+    case PairedTest::Of::mean:
       return fmt::format("mean of column {}", test.column);
     case PairedTest::Of::auc:
       return "AUC";

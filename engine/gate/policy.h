@@ -18,14 +18,14 @@ struct PairedTest {
   enum class Mode { lenient, strict };
   // What is compared: the share of right answers, the mean of a column (a loss, an error), or a metric of the
   // whole file that is no mean over examples.
-  enum class Of { accuracy, column, auc, average_precision, macro_f1 };
+  enum class Of { accuracy, mean, auc, average_precision, macro_f1 };
 
   double margin = 0;    // in the units of what is compared (0.02 of right answers = 2 points), > 0
   double alpha = 0.05;  // one-sided error rate, 0 < alpha < 0.5
   Mode mode = Mode::lenient;
   std::string predictions = "predictions.csv";  // file of per-example results in the stage's outputs
   Of of = Of::accuracy;
-  std::string column = "";    // the values of Of::column; the scores of auc and average_precision
+  std::string column = "";    // the values of Of::mean; the scores of auc and average_precision
   std::string positive = "";  // the label that auc and average_precision look for
 
   bool operator==(const PairedTest&) const = default;
