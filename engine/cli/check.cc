@@ -29,15 +29,6 @@ Result<pipeline::ParseResult> load(const std::string& path) {
   return pipeline::parse_pipeline(text, path);
 }
 
-Json diagnostic_json(const Diagnostic& d) {
-  return {{"level", d.level == Diagnostic::Level::error ? "error" : "warning"},
-          {"file", d.file},
-          {"line", d.line},
-          {"column", d.column},
-          {"message", d.message},
-          {"hint", d.hint}};
-}
-
 }  // namespace
 
 int check(const Global& global, const CheckOptions& options) {

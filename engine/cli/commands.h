@@ -22,6 +22,15 @@ struct CheckOptions {
 };
 int check(const Global& global, const CheckOptions& options);
 
+struct GateSamplesOptions {
+  std::string condition;
+  double reliability = 0.999;
+  std::string adaptivity = "full";  // none, full, first-change
+  int64_t steps = 32;
+  std::string sided = "one";  // one, two
+};
+int gate_samples(const Global& global, const GateSamplesOptions& options);
+
 struct InitOptions {
   std::string path = ".";
   bool force = false;  // overwrite

@@ -51,6 +51,7 @@ struct CommandLine {
   std::function<int()> action;
 
   pawl::cli::CheckOptions check;
+  pawl::cli::GateSamplesOptions gate_samples;
   pawl::cli::InitOptions init;
   pawl::cli::ServeOptions serve;
   pawl::cli::ProjectAddOptions project_add;
@@ -79,6 +80,7 @@ struct CommandLine {
 
   CommandLine();
   void add_pipeline_commands();
+  void add_gate_commands();
   void add_daemon_commands();
   void add_view_commands();
   void add_acting_commands();
@@ -101,6 +103,7 @@ CommandLine::CommandLine() {
       "  pawl run                           run it here, now\n"
       "  pawl project add URL; pawl serve   run it on every push");
   add_pipeline_commands();
+  add_gate_commands();
   add_daemon_commands();
   add_view_commands();
   add_acting_commands();
@@ -126,6 +129,38 @@ void CommandLine::add_pipeline_commands() {
   c->add_option("--project", run.project, "Name in the record (default: from the origin URL or the folder)");
   c->add_flag("--quiet", run.quiet, "Do not print what the stages print");
   add_data_option(c, run.data);
+}
+
+void CommandLine::add_gate_commands() {
+  auto* gate = app.add_subcommand("gate", "Help with choosing a gate");
+  gate->require_subcommand(1);
+  auto* c = command(gate, "samples", "How many test examples a condition needs",
+                    [this] { return pawl::cli::gate_samples(global, gate_samples); });
+  c->add_option("condition", gate_samples.condition,
+                "What a new model must fulfil, in '...' so that the shell leaves it alone")
+      ->required();
+  c->add_option("--reliability", gate_samples.reliability,
+                "Probability that no answer on this test set is wrong")
+      ->capture_default_str();
+  c->add_option("--adaptivity", gate_samples.adaptivity,
+                "What developers see: none (nothing), full (pass or fail, every time), first-change (the "
+                "first pass retires the test set)")
+      ->check(CLI::IsMember({"none", "full", "first-change"}))
+      ->capture_default_str();
+  c->add_option("--steps", gate_samples.steps, "Commits that one test set is to judge")
+      ->capture_default_str();
+  c->add_option("--sided", gate_samples.sided,
+                "one: guard against the mistake that the mode excludes; two: against both")
+      ->check(CLI::IsMember({"one", "two"}))
+      ->capture_default_str();
+  c->footer(
+      "In a condition n is the share of right answers of the new model, o that of the old one, d the share "
+      "of examples\n"
+      "on which they differ. After +/- stands how exactly the left side must be known: a model nearer to the "
+      "bound than\n"
+      "that is neither surely good nor surely bad. Half the tolerance takes four times the examples.\n"
+      "Example: is the new model 2 points better, and do at most 10 % of the answers change?\n"
+      "  pawl gate samples 'n - o > 0.02 +/- 0.01 /\\ d < 0.1 +/- 0.01' --reliability 0.9999 --steps 32");
 }
 
 void CommandLine::add_daemon_commands() {

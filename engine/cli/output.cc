@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
@@ -110,6 +111,15 @@ void print(std::string_view text) {
 
 void print_json(const Json& document) {
   print(dump_json_pretty(document) + "\n");
+}
+
+Json diagnostic_json(const Diagnostic& d) {
+  return {{"level", d.level == Diagnostic::Level::error ? "error" : "warning"},
+          {"file", d.file},
+          {"line", d.line},
+          {"column", d.column},
+          {"message", d.message},
+          {"hint", d.hint}};
 }
 
 std::string age(int64_t unix_ms, int64_t now_ms) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/diagnostic.h"
 #include "engine/base/json.h"
 
 namespace pawl::cli {
@@ -28,6 +29,7 @@ std::string render_table(const std::vector<std::string>& header, const std::vect
 
 void print(std::string_view text);      // to standard output, flushed
 void print_json(const Json& document);  // pretty, with a newline
+Json diagnostic_json(const Diagnostic& diagnostic);
 
 std::string age(int64_t unix_ms, int64_t now_ms);  // "3m ago"
 

@@ -124,5 +124,38 @@ class Run(PawlTest):
             self.assertEqual(env["MASTER_ADDR"], "127.0.0.1")
 
 
+class Gate(PawlTest):
+    def test_how_many_examples_a_condition_needs(self):
+        done = self.pawl("gate", "samples", "n - o > 0.02 +/- 0.01 /\\ d < 0.1 +/- 0.01", "--reliability", "0.9999",
+                         "--adaptivity", "none", "--steps", "32", "--sided", "two")
+        self.assertEqual(done.stdout.splitlines()[:5], [
+            "70,312 examples, 29,048 of them with labels",
+            "",
+            "clause                 examples  labels  rule                tolerance",
+            "n - o > 0.02 +/- 0.01  29,048    yes     Bennett, d bounded  0.01 for n - o",
+            "d < 0.1 +/- 0.01       70,312    no      Hoeffding           0.01 for d",
+        ])
+        self.assertIn("judges 32 commits. Developers must not learn the answers.\n"
+                      "With probability 99.99 % or more", done.stdout)
+        self.assertIn("at most 2,905 a commit (2,189 if a single commit is judged)", done.stdout)
+
+    def test_samples_as_json(self):
+        answer = self.pawl_json("gate", "samples", "n - o > 0.1 +/- 0.1", "--reliability", "0.99")
+        self.assertEqual((answer["ok"], answer["examples"], answer["labelled"], answer["steps"]), (True, 5496, 5496, 32))
+        self.assertEqual(answer["clauses"][0]["split"],
+                         [{"of": "n", "tolerance": 0.05}, {"of": "o", "tolerance": 0.05}])
+        measured = answer["clauses"][0]["measure_first"]["then"]
+        self.assertEqual([row["measured"] for row in measured], [0.02, 0.05, 0.1, 0.2])
+        self.assertLess(measured[-1]["examples"], 5496)
+
+    def test_bad_conditions_and_options(self):
+        done = self.pawl("gate", "samples", "n - o >= 0.02 +/- 0.01", code=2)
+        self.assertIn("    n - o >= 0.02 +/- 0.01\n          ^\n", done.stderr)
+        answer = self.pawl_json("gate", "samples", "n > 80 +/- 1", code=2)
+        self.assertEqual((answer["ok"], answer["diagnostics"][0]["column"]), (False, 5))
+        for option in (["--reliability", "99.9"], ["--reliability", "nan"], ["--steps", "0"], ["--adaptivity", "some"]):
+            self.pawl("gate", "samples", "n > 0.8 +/- 0.1", *option, code=2)
+
+
 if __name__ == "__main__":
     unittest.main()
