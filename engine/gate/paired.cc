@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
 
 #include "engine/base/error.h"
+#include "engine/gate/normal.h"
 
 namespace pawl::gate {
 namespace {
-
-double normal_quantile(double p) {
-  return boost::math::quantile(boost::math::normal(), p);
-}
 
 struct Tail {
   double below_or_at;  // P(X <= k)
@@ -99,10 +95,6 @@ Interval tango_interval(const PairedCounts& counts, double alpha) {
     interval.high = bisect([&](double d0) { return tango_z(counts, d0) + z; }, estimate, 1);
   }
   return interval;
-}
-
-double normal_cdf(double z) {
-  return 0.5 * std::erfc(-z / std::sqrt(2.0));
 }
 
 std::int64_t examples_needed(double discordance, double distance, double alpha, double power) {

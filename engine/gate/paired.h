@@ -21,6 +21,8 @@
 
 #include <cstdint>
 
+#include "engine/gate/interval.h"
+
 namespace pawl::gate {
 
 struct PairedCounts {
@@ -30,11 +32,6 @@ struct PairedCounts {
 
   double difference() const { return static_cast<double>(b - c) / static_cast<double>(n); }
   bool operator==(const PairedCounts&) const = default;
-};
-
-struct Interval {
-  double low = 0;
-  double high = 0;
 };
 
 // Two-sided p-values of "equally good".
@@ -50,9 +47,6 @@ double tango_z(const PairedCounts& counts, double d0);
 
 // The interval whose bounds are each missed with probability alpha (level 1 - 2*alpha), 0 < alpha < 0.5.
 Interval tango_interval(const PairedCounts& counts, double alpha);
-
-// The probability that a standard normal variable is below z.
-double normal_cdf(double z);
 
 // How many examples show a difference of `distance` (0 < distance <= 1) when the models disagree on the
 // fraction `discordance` of them, with a one-sided error rate alpha and the given power (Connor, Biometrics

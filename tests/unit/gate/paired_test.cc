@@ -7,17 +7,13 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/gate/normal.h"
+#include "tests/unit/gate/numbers.h"
+
 namespace pawl::gate {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-// Half a unit of the last printed digit of an oracle given with `digits` significant digits.
-double last_digit(double value, int digits) {
-  return 0.5000001 * std::pow(10.0, std::floor(std::log10(std::abs(value))) + 1 - digits);
-}
-
-#define EXPECT_DIGITS(actual, oracle, digits) EXPECT_NEAR(actual, oracle, last_digit(oracle, digits))
 
 TEST(McNemar, AgreesWithMlxtend) {
   EXPECT_DIGITS(mcnemar_exact_p(121, 59), 4.434449264e-06, 10);
@@ -77,6 +73,29 @@ TEST(Tango, StatisticOfThePaper) {
 TEST(Tango, IsTheMcNemarStatisticAtZero) {
   EXPECT_DOUBLE_EQ(tango_z({1000, 30, 12}, 0), 18 / std::sqrt(42.0));
   EXPECT_DOUBLE_EQ(tango_z({1000, 12, 30}, 0), -18 / std::sqrt(42.0));
+}
+
+// The square of the statistic at zero is McNemar's chi-square without continuity correction.
+TEST(Tango, AgreesWithMcNemarsChiSquare) {
+  const struct {
+    std::int64_t b, c;
+    double chi_square;
+    int digits;
+    double p;
+    int p_digits;
+  } cases[] = {
+      {121, 59, 21.35555556, 10, 3.815135865e-06, 10},
+      {25, 15, 2.5, 2, .113846298, 9},
+      {11, 1, 8.3333, 5, .0038924, 5},
+      {86, 150, 17.3559, 6, 3.099e-05, 4},
+      {15, 7, 2.9091, 5, .0880815, 6},
+      {46, 9, 24.89090909, 10, 6.066784e-07, 7},
+  };
+  for (const auto& it : cases) {
+    const double z = tango_z({10'000, it.b, it.c}, 0);
+    EXPECT_DIGITS(z * z, it.chi_square, it.digits);
+    EXPECT_DIGITS(2 * normal_cdf(-std::abs(z)), it.p, it.p_digits);
+  }
 }
 
 struct IntervalCase {
@@ -163,13 +182,19 @@ TEST(Tango, ZeroVariance) {
 }
 
 TEST(Planning, AgreesWithConnorsTable) {
-  EXPECT_EQ(examples_needed(.05, .01, .05, .8), 3090);
-  EXPECT_EQ(examples_needed(.10, .01, .05, .8), 6181);
-  EXPECT_EQ(examples_needed(.02, .005, .05, .8), 4944);
-  EXPECT_EQ(examples_needed(.20, .005, .05, .8), 49459);
-  EXPECT_EQ(examples_needed(.05, .02, .05, .8), 771);
-  EXPECT_EQ(examples_needed(.20, .05, .05, .8), 493);
+  const struct {
+    double drop, discordance;
+    std::int64_t n;
+  } cases[] = {
+      {.005, .02, 4944}, {.005, .05, 12364}, {.005, .10, 24729}, {.005, .20, 49459},
+      {.01, .02, 1235},  {.01, .05, 3090},   {.01, .10, 6181},   {.01, .20, 12364},
+      {.02, .05, 771},   {.02, .10, 1544},   {.02, .20, 3090},   {.03, .05, 342},
+      {.03, .10, 685},   {.03, .20, 1372},   {.05, .10, 246},    {.05, .20, 493},
+  };
+  for (const auto& it : cases) EXPECT_EQ(examples_needed(it.discordance, it.drop, .05, .8), it.n);
   EXPECT_EQ(examples_needed(.02, .01, .01, .9), 2599);
+  EXPECT_EQ(examples_needed(.05, .01, .01, .9), 6504);
+  EXPECT_EQ(examples_needed(.10, .01, .01, .9), 13013);
   EXPECT_EQ(examples_needed(.20, .01, .01, .9), 26030);
 }
 
