@@ -1,0 +1,32 @@
+#include "engine/gate/history.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+
+#include "engine/gate/moments.h"
+
+namespace pawl::gate {
+
+Result<Interval> prediction_interval(std::span<const double> history, double alpha) {
+  PAWL_CHECK(alpha > 0 && alpha < 0.5);
+  if (history.size() < kMinHistory) {
+    return Error(ErrorCode::invalid, fmt::format("a history needs at least {} values, there are {}",
+                                                 kMinHistory, history.size()));
+  }
+  if (!std::all_of(history.begin(), history.end(), [](double x) { return std::isfinite(x); })) {
+    return Error(ErrorCode::invalid, "a value of the history is not a finite number");
+  }
+  const Moments moments = moments_of(history.size(), [&](std::size_t i) { return history[i]; });
+  if (!std::isfinite(moments.mean) || !std::isfinite(moments.deviation)) {
+    return Error(ErrorCode::invalid, "the values of the history are too large to average");
+  }
+  const auto n = static_cast<double>(history.size());
+  const double t = quantile(complement(boost::math::students_t(n - 1), alpha));
+  const double reach = t * moments.deviation * std::sqrt(1 + 1 / n);
+  return Interval{moments.mean - reach, moments.mean + reach};
+}
+
+}  // namespace pawl::gate
