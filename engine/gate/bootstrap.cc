@@ -67,7 +67,6 @@ Result<PairedBootstrap> summarize(const Values& estimate, const Values& replicat
                              drawn - sorted.size(), drawn));
   }
   std::sort(sorted.begin(), sorted.end());
-  out.replicates = static_cast<int>(sorted.size());
   out.standard_error = bootstrap_standard_error(sorted);
   out.percentile = percentile_interval(sorted, alpha);
   const std::vector<double> left_out = jackknife.differences();
@@ -75,6 +74,7 @@ Result<PairedBootstrap> summarize(const Values& estimate, const Values& replicat
     out.acceleration = jackknife_acceleration(left_out);
     out.bca = bca_interval(sorted, out.difference, out.acceleration, alpha);
   }
+  out.replicates = std::move(sorted);
   return out;
 }
 

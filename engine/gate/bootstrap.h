@@ -41,7 +41,7 @@ struct PairedBootstrap {
   Interval percentile;
   std::optional<Interval> bca;  // empty when it is undefined
   double acceleration = 0;
-  int replicates = 0;  // for which both metrics are defined; what was not is left out
+  std::vector<double> replicates;  // of the difference, ascending; where a metric is undefined, left out
 
   const Interval& interval() const { return bca ? *bca : percentile; }
 };

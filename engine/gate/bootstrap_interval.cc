@@ -1,20 +1,21 @@
 #include "engine/gate/bootstrap_interval.h"
 
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "engine/base/error.h"
+#include "engine/gate/normal.h"
 
 namespace pawl::gate {
 namespace {
 
-double normal_quantile(double p) {
+// Defined at the ends too.
+double quantile_of_normal(double p) {
   if (p <= 0) return -std::numeric_limits<double>::infinity();
   if (p >= 1) return std::numeric_limits<double>::infinity();
-  return boost::math::quantile(boost::math::normal(), p);
+  return normal_quantile(p);
 }
 
 double quantile(std::span<const double> sorted, double level) {
@@ -25,7 +26,7 @@ double quantile(std::span<const double> sorted, double level) {
 }
 
 std::optional<double> bca_level(double z0, double acceleration, double level) {
-  const double z = z0 + normal_quantile(level);
+  const double z = z0 + quantile_of_normal(level);
   const double bend = 1 - acceleration * z;
   if (!std::isfinite(z) || bend <= 0) return std::nullopt;
   return normal_cdf(z0 + z / bend);
@@ -49,7 +50,7 @@ double bias_correction(std::span<const double> sorted, double estimate) {
   const auto below = std::lower_bound(sorted.begin(), sorted.end(), estimate - rounding) - sorted.begin();
   const auto below_or_at =
       std::upper_bound(sorted.begin(), sorted.end(), estimate + rounding) - sorted.begin();
-  return normal_quantile(static_cast<double>(below + below_or_at) / 2 / static_cast<double>(sorted.size()));
+  return quantile_of_normal(static_cast<double>(below + below_or_at) / 2 / static_cast<double>(sorted.size()));
 }
 
 std::optional<Interval> bca_interval(std::span<const double> sorted, double estimate, double acceleration,
@@ -60,6 +61,20 @@ std::optional<Interval> bca_interval(std::span<const double> sorted, double esti
   const std::optional<double> high = bca_level(z0, acceleration, 1 - alpha);
   if (!low || !high) return std::nullopt;
   return Interval{quantile(sorted, *low), quantile(sorted, *high)};
+}
+
+double p_at_least(std::span<const double> sorted, double estimate, double acceleration, double threshold) {
+  PAWL_CHECK(!sorted.empty());
+  const auto count = static_cast<double>(sorted.size());
+  const auto below = std::lower_bound(sorted.begin(), sorted.end(), threshold) - sorted.begin();
+  const double percentile = 1 - static_cast<double>(below) / count;
+  double p = percentile;
+  // bca_level() solved for its level.
+  const double z0 = bias_correction(sorted, estimate);
+  const double distance = quantile_of_normal(1 - percentile) - z0;
+  const double bend = 1 + acceleration * distance;
+  if (std::isfinite(z0) && std::isfinite(distance) && bend > 0) p = normal_cdf(z0 - distance / bend);
+  return std::clamp(p, 1 / (count + 1), 1.0);
 }
 
 double jackknife_acceleration(std::span<const double> jackknife) {

@@ -32,6 +32,11 @@ Interval percentile_interval(std::span<const double> sorted, double alpha);
 std::optional<Interval> bca_interval(std::span<const double> sorted, double estimate, double acceleration,
                                      double alpha);
 
+// The one-sided p-value of "the true value is `threshold` or more": the alpha at which the upper bound of the
+// BCa interval (the percentile interval's where BCa is undefined) falls to the threshold. Never below
+// 1 / (replicates + 1): so few resamples show no more.
+double p_at_least(std::span<const double> sorted, double estimate, double acceleration, double threshold);
+
 // z0; infinite when all replicates are on one side of the estimate.
 double bias_correction(std::span<const double> sorted, double estimate);
 

@@ -30,12 +30,6 @@ bool is_right(std::string_view label, std::string_view prediction) {
   return as_number(label) == number;
 }
 
-// One spelling for each number.
-std::string class_name(std::string_view text) {
-  const auto number = as_number(text);
-  return number && std::isfinite(*number) ? fmt::format("{}", *number) : std::string(text);
-}
-
 // Lengths go before the bytes, so that no two lists of pairs can give the same stream.
 void append_sized(std::string& out, std::string_view bytes) {
   auto size = static_cast<std::uint32_t>(bytes.size());
@@ -54,6 +48,11 @@ int bits(char byte) {
 }
 
 }  // namespace
+
+std::string class_name(std::string_view text) {
+  const auto number = as_number(text);
+  return number && std::isfinite(*number) ? fmt::format("{}", *number) : std::string(text);
+}
 
 std::int64_t EvaluationVector::right() const {
   std::int64_t sum = 0;

@@ -124,6 +124,9 @@ class EvaluationBuilder {
   std::unique_ptr<Dictionary> classes_;  // label, prediction, label, ... of each row; null: not wanted
 };
 
+// The spelling under which a label or prediction is among the classes.
+std::string class_name(std::string_view text);
+
 // Counts of the paired tests. Error `conflict`: the test sets differ, the message says so. Error `invalid`: a
 // vector whose fields do not fit together (from a damaged record).
 Result<PairedCounts> compare(const EvaluationVector& candidate, const EvaluationVector& baseline);
