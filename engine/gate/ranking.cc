@@ -77,7 +77,9 @@ Result<RankedScores> RankedScores::create(std::span<const std::uint8_t> positive
   };
   std::vector<Scored> order(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i) order[i] = {scores[i], static_cast<std::uint32_t>(i)};
-  std::sort(order.begin(), order.end(), [](const Scored& a, const Scored& b) { return a.score < b.score; });
+  std::sort(order.begin(), order.end(), [&](const Scored& a, const Scored& b) {
+    return a.score != b.score ? a.score < b.score : positive[a.example] > positive[b.example];
+  });
   RankedScores ranked;
   ranked.entries_.resize(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {

@@ -15,8 +15,9 @@
 
 namespace pawl::gate {
 
-// Examples of two kinds in ascending order of their scores. Sorting is most of the work of AUC and average
-// precision, and resampling does not change the order: sort once, count often.
+// Examples of two kinds in ascending order of their scores, the positive ones first in a run of ties. Sorting
+// is most of the work of AUC and average precision, and resampling does not change the order: sort once,
+// count often.
 class RankedScores {
  public:
   static constexpr std::size_t kMaxExamples = 1u << 29;
