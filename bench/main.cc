@@ -15,6 +15,7 @@ struct Benchmark {
 
 constexpr Benchmark kBenchmarks[] = {
     {"capture", pawl::bench::bench_capture, "tensor statistics against a plain read of the same memory"},
+    {"gate", pawl::bench::bench_gate, "the statistics of the gate: what they cost, how often they are wrong"},
     {"ingest", pawl::bench::bench_ingest, "a trace from its segments into trace.db and through the rules"},
     {"webhook", pawl::bench::bench_webhook,
      "a daemon: deliveries to answers, and to the first process of a stage"},
