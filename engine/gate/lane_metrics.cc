@@ -52,7 +52,7 @@ class LaneAuc : public LaneMetric {
       const LaneWeights& weight = weights[entry.example];
       if (i + kAhead < entries.size()) __builtin_prefetch(&weights[entries[i + kAhead].example]);
       if (entry.positive) {
-        if (!any_positive) beaten = negatives;
+        beaten = negatives;
         any_positive = true;
         tied_positives.add(weight);
       } else {
