@@ -111,6 +111,7 @@ int cancel(const Global& global, const std::string& run);
 struct PinOptions {
   std::string run;
   std::string why;
+  bool red = false;  // although it is not PASS
 };
 int baseline_list(const Global& global, const std::string& project);
 int baseline_pin(const Global& global, const PinOptions& options);

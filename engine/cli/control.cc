@@ -15,6 +15,7 @@
 #include "engine/cli/daemon_client.h"
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
+#include "engine/core/pin.h"
 #include "engine/core/run_json.h"
 #include "engine/store/cas.h"
 #include "engine/store/database.h"
@@ -83,29 +84,23 @@ Result<int> list_baselines(const Global& global, const std::string& project) {
 }
 
 // Without a daemon: the same row, written under the home's lock.
-Result<store::Baseline> pin_here(const core::Home& home, const store::Run& run, const PinOptions& options) {
+Result<store::Baseline> pin_here(const core::Home& home, const core::Pin& pin) {
   PAWL_ASSIGN(FileLock lock, FileLock::try_acquire(home.lock()));
   PAWL_ASSIGN(Db db, store::open_record(home.database()));
-  PAWL_ASSIGN(auto metrics, store::metrics_of(db, run.id));
-  if (metrics.empty()) {
-    return Error(ErrorCode::conflict, fmt::format("run {} has no metrics to compare with", run.number));
-  }
-  store::Baseline baseline{0,     run.project, run.target,  run.id,
-                           "pin", user_name(), options.why, SystemClock().unix_ms()};
-  PAWL_RETURN_IF_ERROR(store::insert_baseline(db, baseline));
-  baseline.id = db.last_insert_rowid();
-  return baseline;
+  return core::pin_baseline(db, pin, SystemClock().unix_ms());
 }
 
 Result<int> pin(const Global& global, const PinOptions& options) {
   PAWL_ASSIGN(store::Run run, named_run(global, options.run));
   PAWL_ASSIGN(core::Home home, core::find_home(global.home));
+  core::Pin pin{run.id, user_name(), options.why, options.red};
   Json answer;
   if (auto daemon = DaemonClient::connect(home); daemon.ok()) {
-    PAWL_ASSIGN(answer, daemon->post("/api/v1/baselines",
-                                     {{"run", run.id}, {"who", user_name()}, {"why", options.why}}));
+    PAWL_ASSIGN(answer,
+                daemon->post("/api/v1/baselines",
+                             {{"run", pin.run_id}, {"who", pin.who}, {"why", pin.why}, {"red", pin.red}}));
   } else {
-    PAWL_ASSIGN(store::Baseline baseline, pin_here(home, run, options));
+    PAWL_ASSIGN(store::Baseline baseline, pin_here(home, pin));
     answer = core::baseline_json(baseline);
   }
   if (global.json) {

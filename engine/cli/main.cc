@@ -257,6 +257,7 @@ void CommandLine::add_acting_commands() {
               [this] { return pawl::cli::baseline_pin(global, pin); });
   add_run_argument(c, pin.run, true);
   c->add_option("--why", pin.why, "The reason, for the record")->required();
+  c->add_flag("--red", pin.red, "Although its verdict is not PASS");
 
   auto* artifacts = app.add_subcommand("artifacts", "Files a run left");
   artifacts->require_subcommand(1);

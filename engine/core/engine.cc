@@ -222,20 +222,8 @@ Result<void> Engine::cancel(const std::string& run_id, const std::string& who) {
   return Error(ErrorCode::conflict, fmt::format("run {} has finished", run->number));
 }
 
-Result<store::Baseline> Engine::pin_baseline(const std::string& run_id, const std::string& who,
-                                             const std::string& why) {
-  PAWL_ASSIGN(auto run, store::find_run(*db_, run_id));
-  if (!run) return Error(ErrorCode::not_found, fmt::format("there is no run '{}'", run_id));
-  if (!run->finished())
-    return Error(ErrorCode::conflict, fmt::format("run {} has not finished", run->number));
-  PAWL_ASSIGN(auto metrics, store::metrics_of(*db_, run_id));
-  if (metrics.empty()) {
-    return Error(ErrorCode::conflict, fmt::format("run {} has no metrics to compare with", run->number));
-  }
-  store::Baseline baseline{0, run->project, run->target, run->id, "pin", who, why, context_->clock.unix_ms()};
-  PAWL_RETURN_IF_ERROR(store::insert_baseline(*db_, baseline));
-  baseline.id = db_->last_insert_rowid();
-  return baseline;
+Result<store::Baseline> Engine::pin_baseline(const Pin& pin) {
+  return core::pin_baseline(*db_, pin, context_->clock.unix_ms());
 }
 
 void Engine::abandon_open_runs() {

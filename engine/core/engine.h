@@ -15,11 +15,11 @@
 #include "engine/base/files.h"
 #include "engine/core/context.h"
 #include "engine/core/new_run.h"
+#include "engine/core/pin.h"
 #include "engine/core/project_worker.h"
 #include "engine/core/run_driver.h"
 #include "engine/core/status_sender.h"
 #include "engine/forge/webhook.h"
-#include "engine/store/verdicts.h"
 
 namespace pawl::core {
 
@@ -56,8 +56,7 @@ class Engine {
   void run_branch(const std::string& project, const std::string& branch, const std::string& who,
                   std::function<void(Result<store::Run>)> done);
   Result<void> cancel(const std::string& run_id, const std::string& who);
-  Result<store::Baseline> pin_baseline(const std::string& run_id, const std::string& who,
-                                       const std::string& why);
+  Result<store::Baseline> pin_baseline(const Pin& pin);
 
   // Stores verified deliveries in one transaction, so that many cost one fsync. Per delivery: true, or false
   // when it was there already; an error when nothing was stored (all of them, when the record failed). Work

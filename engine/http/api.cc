@@ -334,8 +334,9 @@ void Api::add_acting_routes(Router& router) {
                auto answer = [&]() -> Result<Json> {
                  PAWL_ASSIGN(Json body, command_body(request));
                  PAWL_ASSIGN(store::Run run, store::look_up_run(engine_.db(), json_string(body, "run")));
-                 std::string why = to_valid_utf8(json_string(body, "why"), 1000);
-                 PAWL_ASSIGN(store::Baseline baseline, engine_.pin_baseline(run.id, who(body), why));
+                 core::Pin pin{run.id, who(body), to_valid_utf8(json_string(body, "why"), 1000),
+                               json_bool(body, "red")};
+                 PAWL_ASSIGN(store::Baseline baseline, engine_.pin_baseline(pin));
                  return core::baseline_json(baseline);
                }();
                respond(answer.ok() ? json_response(201, *answer) : error_response(answer.error()));

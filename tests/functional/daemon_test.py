@@ -37,7 +37,16 @@ class Pushes(PawlTest):
         self.push()
         run = self.wait_run(1)
         self.assertEqual((run["verdict"], run["exit_code"]), ("NO_BASELINE", 4))
-        self.pawl("baseline", "pin", "1", "--why", "first model, looked at by hand")
+        self.assertIn("is NO_BASELINE, not PASS: --red", self.pawl("baseline", "pin", "1", "--why", "x", code=2).stderr)
+
+        def pin(body):
+            status, text = self.request("POST", "/api/v1/baselines", json.dumps({"run": "1", **body}))
+            return status, json.loads(text).get("error", {}).get("code")
+        self.assertEqual(pin({"red": True}), (400, "invalid"))
+        self.assertEqual(pin({"red": True, "why": " "}), (400, "invalid"))
+        self.assertEqual(pin({"why": "x"}), (409, "conflict"))
+        self.assertEqual(self.pawl_json("baseline", "list")["baselines"], [])
+        self.pawl("baseline", "pin", "1", "--red", "--why", "first model, looked at by hand")
         self.push("same")
         self.assertEqual(self.wait_run(2)["verdict"], "PASS")
 

@@ -56,6 +56,21 @@ class Run(PawlTest):
         run = self.pawl_json("run", self.clone, code=1)
         self.assertIn("floor 0.5", run["headline"] + json.dumps(run["gate"]))
 
+    def test_pinning_a_red_run_is_said_aloud(self):
+        self.commit("good")
+        self.pawl("run", self.clone)
+        self.commit("worse", accuracy="0.7")
+        self.pawl("run", self.clone, code=1)
+        self.pawl("baseline", "pin", "1", code=2)
+        self.assertIn("say why", self.pawl("baseline", "pin", "1", "--why", "", code=2).stderr)
+        self.assertIn("run 2 is FAIL, not PASS: --red", self.pawl("baseline", "pin", "2", "--why", "x", code=2).stderr)
+        self.assertEqual(len(self.pawl_json("baseline", "list")["baselines"]), 1)
+        self.pawl("baseline", "pin", "1", "--why", "back to it")
+        self.pawl("baseline", "pin", "2", "--red", "--why", "the old test set was wrong")
+        history = self.pawl_json("baseline", "list")["baselines"]
+        self.assertEqual([(b["cause"], b["why"]) for b in history],
+                         [("pin", "the old test set was wrong"), ("pin", "back to it"), ("bootstrap", history[2]["why"])])
+
     def test_failing_stage(self):
         self.commit("broken", **{"train__py": "raise SystemExit('no such layer')\n"})
         done = self.pawl("run", self.clone, code=1)
