@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -19,8 +20,10 @@
 #include "engine/cli/output.h"
 #include "engine/cli/progress_line.h"
 #include "engine/core/engine.h"
+#include "engine/core/push_events.h"
 #include "engine/core/run_json.h"
 #include "engine/trigger/git.h"
+#include "pipelines/parse.h"
 
 namespace pawl::cli {
 namespace {
@@ -35,10 +38,32 @@ Result<std::string> project_name(const RunOptions& options, const trigger::Repos
   return core::project_name_from_url(origin.empty() ? folder : origin);
 }
 
+// A folder for a dataset that nobody declares would be ignored, and the run would take the declared one. A
+// pipeline that cannot be read is not judged here: the run says what is wrong with it.
+Result<void> check_datasets(const RunOptions& options, const trigger::Repository& repository,
+                            const std::string& sha) {
+  if (options.data.empty()) return {};
+  auto text = core::pipeline_text_at(repository, sha);
+  if (!text.ok() || !*text) return {};
+  auto parsed = pipeline::parse_pipeline(**text, ".pawl.yml");
+  if (!parsed.ok()) return {};
+  std::vector<std::string> declared;
+  for (const pipeline::Dataset& dataset : parsed.pipeline->data) declared.push_back(dataset.name);
+  for (const auto& [name, path] : options.data) {
+    if (std::find(declared.begin(), declared.end(), name) != declared.end()) continue;
+    std::string near = did_you_mean(name, declared);
+    return Error(ErrorCode::usage,
+                 fmt::format("--data {}: {} declares no such dataset{}", name, sha.substr(0, 10),
+                             near.empty() ? "" : "; did you mean '" + near + "'?"));
+  }
+  return {};
+}
+
 Result<core::NewRun> describe_run(const RunOptions& options, std::string* notice) {
   trigger::Repository repository(options.path);
   PAWL_ASSIGN(std::string sha, repository.resolve(options.ref));
   PAWL_ASSIGN(trigger::Commit commit, repository.commit(sha));
+  PAWL_RETURN_IF_ERROR(check_datasets(options, repository, sha));
   PAWL_ASSIGN(std::string branch, repository.current_branch());
   if (options.ref == "HEAD" && repository.has_local_changes().value_or(false)) {
     *notice = fmt::format("running commit {}: changes that are not committed are not part of it",

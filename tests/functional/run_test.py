@@ -118,6 +118,15 @@ class Run(PawlTest):
         answer = json.loads(self.pawl("--json", "check", self.clone, code=2).stdout)
         self.assertFalse(answer["ok"])
 
+    def test_data_that_the_pipeline_does_not_declare(self):
+        self.commit("data", **{"__pawl__yml": PIPELINE + "data: {numbers: {path: /nowhere}}\n"})
+        (self.dir / "data").mkdir()
+        (self.dir / "data" / "a.csv").write_text("1\n")
+        done = self.pawl("run", self.clone, "--data", f"nubmers={self.dir / 'data'}", code=2)
+        self.assertIn("declares no such dataset; did you mean 'numbers'?", done.stderr)
+        self.pawl("runs", code=2)  # nothing was started, not even a record
+        self.assertEqual(self.pawl_json("run", self.clone, "--data", f"numbers={self.dir / 'data'}")["verdict"], "PASS")
+
     def test_environment_of_the_ranks(self):
         script = """
             import json, os, pathlib
@@ -130,7 +139,7 @@ class Run(PawlTest):
         self.write({".pawl.yml": PIPELINE.replace("run: python3 train.py", "run: python3 env.py\n    ranks: 2"),
                     "env.py": script})
         self.commit("two ranks")
-        run = self.pawl_json("run", self.clone, "--data", "nothing=/tmp")
+        run = self.pawl_json("run", self.clone)
         for rank in ("0", "1"):
             self.pawl("artifacts", "get", "1", f"rank{rank}.json", "-o", self.dir / "env.json")
             env = json.loads((self.dir / "env.json").read_text())
