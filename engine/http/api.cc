@@ -89,6 +89,18 @@ std::string posted_token(const Request& request) {
   return {};
 }
 
+// Nothing is ever published to other topics than these: who misspells one must not wait for ever.
+Result<void> check_topics(const std::string& list) {
+  for (std::string_view topic : split(list, ',')) {
+    if (topic == "runs" || (topic.starts_with("run:") && is_ulid(topic.substr(4)))) continue;
+    return Error(
+        ErrorCode::invalid,
+        fmt::format("'{}' is no topic: they are runs, and run:<id> with the 26 characters of a run's id",
+                    to_valid_utf8(topic, 100)));
+  }
+  return {};
+}
+
 int64_t now_s() {
   return SystemClock().unix_ms() / 1000;
 }
@@ -280,7 +292,8 @@ void Api::add_reading_routes(Router& router) {
                return json_response(200, {{"deliveries", out}});
              }));
   router.add("GET", "/api/v1/events", [this](const Request& request, const Responder& respond) {
-    respond(event_response(events_, request));
+    auto known = check_topics(query_text(request, "topics"));
+    respond(known.ok() ? event_response(events_, request) : error_response(known.error()));
   });
 }
 

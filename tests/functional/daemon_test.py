@@ -160,6 +160,19 @@ class Webhooks(PawlTest):
         self.assertEqual((self.home / "config.yml").stat().st_mode & 0o777, 0o600)
 
 
+    def test_events_of_topics_that_do_not_exist(self):
+        self.make_repository()
+        self.start_daemon()
+        run = "01HZZZZZZZZZZZZZZZZZZZZZAA"
+        for topics in ("", "run", "run:1", "run:last", "runs,", "runs,run:" + run[1:], "Runs", "project:model"):
+            status, body = self.request("GET", "/api/v1/events?topics=" + topics)
+            self.assertEqual((status, json.loads(body)["error"]["code"]), (400, "invalid"), topics)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.addCleanup(connection.close)
+        connection.request("GET", f"/api/v1/events?topics=runs,run:{run}", headers={"Authorization": "Bearer " + self.token()})
+        self.assertEqual(connection.getresponse().status, 200)
+
+
 class Queue(PawlTest):
     def test_two_runs_never_share_slots_and_cancel(self):
         self.serve_repository(WAITING.replace("debug: off", "debug: off\n    cpus: 64"))
