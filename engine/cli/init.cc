@@ -48,6 +48,8 @@ std::string find_environment(const std::string& root) {
 }
 
 Result<int> write_pipeline(const Global& global, const InitOptions& options) {
+  if (!list_dir(options.path).ok())
+    return Error(ErrorCode::usage, "is not a folder that can be read", options.path);
   std::string target = options.path + "/.pawl.yml";
   if (!options.force && path_exists(target)) {
     return Error(ErrorCode::conflict, "is there already: --force replaces it", target);

@@ -8,6 +8,7 @@
 
 #include "engine/base/log.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/usage.h"
 #include "engine/supervise/supervisor.h"
 #include "runners/rank_process.h"
 
@@ -90,6 +91,7 @@ struct CommandLine {
 CommandLine::CommandLine() {
   app.require_subcommand(1);
   app.fallthrough();
+  app.failure_message(pawl::cli::usage_message);
   app.set_help_all_flag("--help-all", "Help of all commands");
   app.add_option("--home", global.home,
                  "Home of the record and the daemon (default: $PAWL_HOME, else ~/.local/share/pawl)");

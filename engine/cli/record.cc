@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/files.h"
+#include "engine/base/text.h"
 #include "engine/store/database.h"
 
 namespace pawl::cli {
@@ -21,8 +22,22 @@ Result<Record> open_record(const std::string& home_flag) {
   return Record{std::move(home), std::move(db)};
 }
 
+Result<void> check_stage(Record& record, const store::Run& run, const std::string& stage) {
+  if (stage.empty()) return {};
+  PAWL_ASSIGN(auto stages, store::stages_of(record.db, run.id));
+  std::vector<std::string> names;
+  for (const store::Stage& known : stages) {
+    if (known.name == stage) return {};
+    names.push_back(known.name);
+  }
+  return Error(ErrorCode::not_found,
+               fmt::format("run {} has no stage '{}'; its stages: {}", run.number,
+                           sanitize_for_terminal(stage), names.empty() ? "none" : join(names, ", ")));
+}
+
 Result<AttemptPlace> find_attempt(Record& record, const store::Run& run, const std::string& stage,
                                   int64_t number) {
+  PAWL_RETURN_IF_ERROR(check_stage(record, run, stage));
   PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
   const store::Attempt* found = nullptr;
   for (const store::Attempt& attempt : attempts) {

@@ -16,6 +16,9 @@ struct Record {
 // Error not_found, with what to do, when there is no record yet.
 Result<Record> open_record(const std::string& home_flag);
 
+// Error not_found, naming the stages there are, when the run has no stage of this name. Empty: any.
+Result<void> check_stage(Record& record, const store::Run& run, const std::string& stage);
+
 // The folder of an attempt: the given stage and attempt, or the last that started. Error not_found.
 struct AttemptPlace {
   store::Attempt attempt;

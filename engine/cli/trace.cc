@@ -27,13 +27,18 @@ std::string number(double value) {
 // The attempt asked for, or the last one that has a trace.
 Result<std::string> trace_path(Record& record, const TraceOptions& options) {
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
+  PAWL_RETURN_IF_ERROR(check_stage(record, run, options.stage));
   PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
   std::string found;
   for (const store::Attempt& attempt : attempts) {
     std::string path = record.home.attempt(run.id, attempt.stage, attempt.number) + "/trace.db";
     if ((options.stage.empty() || attempt.stage == options.stage) && path_exists(path)) found = path;
   }
-  if (found.empty()) return Error(ErrorCode::not_found, fmt::format("run {} has no trace", run.number));
+  if (found.empty()) {
+    return Error(ErrorCode::not_found, options.stage.empty() ? fmt::format("run {} has no trace", run.number)
+                                                             : fmt::format("stage {} of run {} has no trace",
+                                                                           options.stage, run.number));
+  }
   return found;
 }
 

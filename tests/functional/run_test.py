@@ -71,6 +71,14 @@ class Run(PawlTest):
         self.assertEqual([(b["cause"], b["why"]) for b in history],
                          [("pin", "the old test set was wrong"), ("pin", "back to it"), ("bootstrap", history[2]["why"])])
 
+    def test_a_stage_that_does_not_exist(self):
+        self.commit("good")
+        self.pawl("run", self.clone)
+        for command in ("trace", "logs"):
+            done = self.pawl(command, "1", "--stage", "trian", code=2)
+            self.assertIn("run 1 has no stage 'trian'; its stages: train", done.stderr)
+        self.assertIn("stage train of run 1 has no trace", self.pawl("trace", "1", "--stage", "train", code=2).stderr)
+
     def test_failing_stage(self):
         self.commit("broken", **{"train__py": "raise SystemExit('no such layer')\n"})
         done = self.pawl("run", self.clone, code=1)
@@ -114,7 +122,11 @@ class Run(PawlTest):
         self.assertIn(":2:1:", done.stderr)
         self.pawl("run", self.dir, code=2)
         self.pawl("show", "77", code=2)
-        self.pawl("frobnicate", code=2)
+        self.assertIn("no command 'frobnicate'\n", self.pawl("frobnicate", code=2).stderr)
+        self.assertIn("no command 'shwo': did you mean show?", self.pawl("shwo", "last", code=2).stderr)
+        self.assertIn("no command 'pni': did you mean pin?", self.pawl("baseline", "pni", code=2).stderr)
+        self.assertIn("--limt=3: did you mean --limit?", self.pawl("runs", "--limt=3", code=2).stderr)
+        self.assertIn("nowhere: is not a folder", self.pawl("init", self.dir / "nowhere", code=2).stderr)
         answer = json.loads(self.pawl("--json", "check", self.clone, code=2).stdout)
         self.assertFalse(answer["ok"])
 
