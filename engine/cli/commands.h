@@ -120,6 +120,7 @@ struct ArtifactOptions {
   std::string run;
   std::string path;    // "stage/path" or "path"
   std::string output;  // empty: the file's name in the working directory; "-": standard output
+  bool force = false;  // overwrite
 };
 int artifacts_list(const Global& global, const std::string& run);
 int artifacts_get(const Global& global, const ArtifactOptions& options);

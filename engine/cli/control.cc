@@ -131,6 +131,17 @@ Result<int> list_artifacts(const Global& global, const std::string& name) {
   return 0;
 }
 
+// "-" is standard output.
+Result<UniqueFd> open_output(const std::string& path, bool force) {
+  const int existing = force ? O_TRUNC : O_EXCL;
+  UniqueFd fd(path == "-" ? dup(STDOUT_FILENO)
+                          : open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | existing, 0644));
+  if (!fd && errno == EEXIST)
+    return Error(ErrorCode::conflict, "is there already: --force overwrites it", path);
+  if (!fd) return errno_error("cannot create", path, errno);
+  return fd;
+}
+
 Result<int> get_artifact(const Global& global, const ArtifactOptions& options) {
   PAWL_ASSIGN(Record record, open_record(global.home));
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
@@ -153,9 +164,7 @@ Result<int> get_artifact(const Global& global, const ArtifactOptions& options) {
   if (!source) return errno_error("cannot open", from, errno);
   std::string output =
       options.output.empty() ? found[0].path.substr(found[0].path.find_last_of('/') + 1) : options.output;
-  UniqueFd target(output == "-" ? dup(STDOUT_FILENO)
-                                : open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!target) return errno_error("cannot create", output, errno);
+  PAWL_ASSIGN(UniqueFd target, open_output(output, options.force));
   std::string buffer(1 << 18, '\0');
   while (true) {
     ssize_t n = read(source.get(), buffer.data(), buffer.size());

@@ -272,6 +272,7 @@ void CommandLine::add_acting_commands() {
   c->add_option("path", artifact.path, "Its name, as `artifacts list` shows it")->required();
   c->add_option("-o,--output", artifact.output,
                 "File to write (default: its own name here; - for standard output)");
+  c->add_flag("--force", artifact.force, "Overwrite a file that is there");
 
   command(&app, "version", "What this binary is", [this] { return pawl::cli::version(global); });
 }

@@ -29,6 +29,12 @@ class Run(PawlTest):
         self.assertIn("0.9", self.pawl("compare", "1", "2").stdout)
         self.pawl("artifacts", "get", "1", "predictions.csv", "-o", self.dir / "p.csv")
         self.assertEqual((self.dir / "p.csv").read_text().splitlines()[0], "id,label,prediction")
+        (self.dir / "p.csv").write_text("mine")
+        done = self.pawl("artifacts", "get", "1", "predictions.csv", "-o", self.dir / "p.csv", code=2)
+        self.assertIn(f"{self.dir / 'p.csv'}: is there already: --force", done.stderr)
+        self.assertEqual((self.dir / "p.csv").read_text(), "mine")
+        self.pawl("artifacts", "get", "1", "predictions.csv", "--force", "-o", self.dir / "p.csv")
+        self.assertEqual((self.dir / "p.csv").read_text().splitlines()[0], "id,label,prediction")
 
     def test_metric_gone_or_nan_is_red(self):
         self.commit("good")
@@ -153,8 +159,8 @@ class Run(PawlTest):
         self.commit("two ranks")
         run = self.pawl_json("run", self.clone)
         for rank in ("0", "1"):
-            self.pawl("artifacts", "get", "1", f"rank{rank}.json", "-o", self.dir / "env.json")
-            env = json.loads((self.dir / "env.json").read_text())
+            self.pawl("artifacts", "get", "1", f"rank{rank}.json", "-o", self.dir / f"env{rank}.json")
+            env = json.loads((self.dir / f"env{rank}.json").read_text())
             self.assertEqual((env["RANK"], env["LOCAL_RANK"], env["WORLD_SIZE"]), (rank, rank, "2"))
             self.assertEqual(env["PAWL_RUN_ID"], run["id"])
             self.assertEqual(env["MASTER_ADDR"], "127.0.0.1")
