@@ -225,7 +225,8 @@ void CommandLine::add_view_commands() {
   c->add_option("a", run_name, "Run")->required();
   c->add_option("b", other_run, "Run")->required();
 
-  c = command(&app, "logs", "What the ranks wrote", [this] { return pawl::cli::logs(global, logs); });
+  c = command(&app, "logs", "What the ranks wrote, each line behind its rank when there are several",
+              [this] { return pawl::cli::logs(global, logs); });
   logs.run = "last";
   add_run_argument(c, logs.run, false);
   c->add_option("--stage", logs.stage, "Of this stage (default: the last that started)");

@@ -145,6 +145,31 @@ class Run(PawlTest):
         self.pawl("runs", code=2)  # nothing was started, not even a record
         self.assertEqual(self.pawl_json("run", self.clone, "--data", f"numbers={self.dir / 'data'}")["verdict"], "PASS")
 
+    def test_log_lines_say_their_rank(self):
+        script = """
+            import os, sys, time
+            rank = int(os.environ["RANK"])
+            print(f"hello from {rank}", flush=True)
+            print(f"bye from {rank}", file=sys.stderr)
+            if rank == 0:
+                exec(open("train.py").read())
+        """
+        two_ranks = PIPELINE.replace("run: python3 train.py", "run: python3 speak.py\n    ranks: 2")
+        self.write({".pawl.yml": two_ranks, "speak.py": script})
+        self.commit("two ranks")
+        self.pawl("run", self.clone)
+        said = [(rank, f"{word} from {rank}") for word in ("bye", "hello") for rank in (0, 1)]
+        lines = self.pawl("logs", "1").stdout.splitlines()
+        self.assertEqual(sorted(lines), sorted(f"[rank {rank}] {text}" for rank, text in said))
+        self.assertEqual(self.pawl("logs", "1", "--follow").stdout.splitlines(), lines)
+        self.assertEqual(self.pawl("logs", "1", "--tail", "1").stdout.splitlines(), lines[-1:])
+        answer = self.pawl_json("logs", "1")
+        self.assertCountEqual([(line["rank"], line["text"]) for line in answer["lines"]], said)
+        self.write({".pawl.yml": two_ranks.replace("ranks: 2", "ranks: 1")})
+        self.commit("one rank")
+        self.pawl("run", self.clone)
+        self.assertEqual(sorted(self.pawl("logs", "2").stdout.splitlines()), ["bye from 0", "hello from 0"])
+
     def test_environment_of_the_ranks(self):
         script = """
             import json, os, pathlib
