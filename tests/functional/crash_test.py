@@ -1,10 +1,12 @@
 """Kill -9 at the bad moments: nothing lost, nothing run twice, no process left."""
 
 import os
+import pathlib
 import signal
+import subprocess
 import unittest
 
-from harness import PIPELINE, PawlTest, is_alive, wait_until
+from harness import PAWL, PIPELINE, PawlTest, is_alive, wait_until
 
 WAITING = PIPELINE.replace("run: python3 train.py",
                            "run: echo started >> $PAWL_CHECKPOINT_DIR/starts;"
@@ -55,6 +57,30 @@ class Crash(PawlTest):
         self.assertEqual(run["verdict"], "PASS")
         self.assertEqual([a["attempt"] for a in run["attempts"]], [1])
         self.assertEqual(starts.read_text(), "started\n")
+
+    def test_who_follows_a_run_follows_it_through_a_restart(self):
+        self.start_waiting_run()
+        follower = subprocess.Popen([PAWL, "--home", str(self.home), "status", "--follow", "1"], env=self.env,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(follower.kill)
+
+        def connected():
+            try:
+                return any("socket:" in os.readlink(fd) for fd in pathlib.Path(f"/proc/{follower.pid}/fd").iterdir())
+            except FileNotFoundError:  # a file was closed meanwhile
+                return False
+        wait_until(connected, "the connection to the daemon")
+        self.kill_daemon()
+        said = follower.stderr.readline()
+        while said and "the daemon has gone" not in said:
+            said = follower.stderr.readline()
+        self.assertIn("waiting 60 s for the next one", said)
+        self.start_daemon()  # on another port
+        (self.home / "go").touch()
+        out, err = follower.communicate(timeout=60)
+        self.assertEqual(follower.returncode, 0, err)
+        self.assertIn("PASS", out)
+        self.assertNotIn("has gone", err, "said once")
 
     @unittest.skipIf("PAWL_SANITIZED" in os.environ, "Python cannot load a sanitized capture library")
     def test_daemon_killed_in_the_middle_of_a_real_training(self):
