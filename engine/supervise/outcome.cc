@@ -132,7 +132,10 @@ std::string describe_exit(const ExitStatus& status) {
 }
 
 std::string describe_finding(const rules::Finding& finding) {
-  std::string tensor = finding.tensor.empty() ? "" : fmt::format(", {} {}", finding.kind, finding.tensor);
+  // The series of losses are called loss, loss.1, ...: their names say their kind.
+  bool names_itself = finding.kind == "loss";
+  std::string series = names_itself ? finding.tensor : fmt::format("{} {}", finding.kind, finding.tensor);
+  std::string tensor = finding.tensor.empty() ? "" : ", " + series;
   return fmt::format("rule {} fired at step {} on rank {}{}: {}", finding.rule, finding.first_step,
                      finding.rank, tensor, finding.message);
 }

@@ -129,6 +129,24 @@ TEST(Conclude, WhatCannotBeEndedIsAnError) {
   EXPECT_EQ(conclude(story).reason, "processes could not be ended: python3 (17) (succeeded)");
 }
 
+TEST(DescribeFinding, NamesTheSeriesOnce) {
+  rules::Finding finding;
+  finding.rule = "non_finite";
+  finding.first_step = 3;
+  finding.rank = 1;
+  finding.kind = finding.tensor = "loss";
+  finding.message = "the loss is NaN";
+  EXPECT_EQ(describe_finding(finding), "rule non_finite fired at step 3 on rank 1, loss: the loss is NaN");
+  finding.tensor = "loss.1";
+  EXPECT_EQ(describe_finding(finding), "rule non_finite fired at step 3 on rank 1, loss.1: the loss is NaN");
+  finding.kind = "gradient";
+  finding.tensor = "fc1.weight";
+  finding.message = "NaN";
+  EXPECT_EQ(describe_finding(finding), "rule non_finite fired at step 3 on rank 1, gradient fc1.weight: NaN");
+  finding.tensor.clear();
+  EXPECT_EQ(describe_finding(finding), "rule non_finite fired at step 3 on rank 1: NaN");
+}
+
 TEST(DescribeExit, SaysWhatItUsuallyMeans) {
   EXPECT_EQ(describe_exit(ExitStatus::exited(1)), "exit code 1");
   EXPECT_EQ(describe_exit(ExitStatus::exited(127)), "exit code 127: command not found");
