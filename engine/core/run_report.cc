@@ -15,6 +15,7 @@
 #include "engine/report/junit.h"
 #include "engine/report/markdown.h"
 #include "engine/report/run_report.h"
+#include "engine/rules/table.h"
 #include "engine/store/data.h"
 #include "engine/store/database.h"
 #include "engine/store/results.h"
@@ -88,6 +89,7 @@ Result<void> add_findings(Db& db, const Home& home, const store::Run& run, repor
     shown.value = f.value;
     shown.limit = f.limit;
     shown.message = f.message;
+    if (const rules::RuleDef* rule = rules::find_rule(f.rule)) shown.advice = rule->hint;
     if (auto history = tensor_history(home.attempt(run.id, f.stage, f.attempt), f)) {
       shown.kind = history->kind;
       out.tensors.push_back(std::move(*history));

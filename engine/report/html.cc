@@ -91,11 +91,12 @@ std::string findings(const RunReport& report) {
   for (const Finding& finding : report.findings) {
     out += fmt::format(
         "<div class=\"finding {}\">\n<p><b>{}</b>{} in stage {}: <b>{}</b></p>\n<p>{}</p>\n"
-        "<p class=\"soft\">measured {}{}</p>\n</div>\n",
+        "<p class=\"soft\">measured {}{}</p>\n{}</div>\n",
         finding.fails_build ? "red" : "amber", text(finding.rule),
         finding.fails_build ? "" : " " + tagged("warn", "(warning)"), code(finding.stage),
         text(where_of(finding)), text(finding.message), text(measured(finding)),
-        finding.count > 1 ? fmt::format(" · fired in {} steps", finding.count) : "");
+        finding.count > 1 ? fmt::format(" · fired in {} steps", finding.count) : "",
+        finding.advice.empty() ? "" : fmt::format("<p>{}</p>\n", text(finding.advice)));
   }
   return out.empty() ? "" : section("Rules that fired", out);
 }

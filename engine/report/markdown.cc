@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "engine/gate/wording.h"
 #include "engine/report/escape.h"
 #include "engine/report/rows.h"
@@ -68,13 +70,24 @@ std::string head(const RunReport& report) {
   return out;
 }
 
+// What to look at, once for each rule that fired.
+std::string advice(const RunReport& report) {
+  std::string out;
+  std::set<std::string_view> said;
+  for (const Finding& finding : report.findings) {
+    if (finding.advice.empty() || said.size() == kMaxRows || !said.insert(finding.rule).second) continue;
+    out += fmt::format("- {}: {}\n", markdown_code(finding.rule, false), prose(finding.advice));
+  }
+  return out.empty() ? "" : out + "\n";
+}
+
 std::string findings(const RunReport& report) {
   Table table("Rules that fired", {"Rule", "Where", "Measured", "What was seen"});
   for (const Finding& finding : report.findings) {
     table.add({code(finding.rule) + (finding.fails_build ? "" : " (warning)"), prose(where_of(finding)),
                measured(finding), prose(finding.message)});
   }
-  return table.text();
+  return table.text() + advice(report);
 }
 
 std::string gate_checks(const RunReport& report) {

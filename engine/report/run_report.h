@@ -43,6 +43,7 @@ struct Finding {
   double value = 0;    // what was measured; may be NaN or infinite
   double limit = 0;    // what it was compared with
   std::string message;
+  std::string advice;  // what to look at; may be empty
 };
 
 struct Metric {

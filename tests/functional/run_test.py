@@ -1,6 +1,7 @@
 """`pawl run` and the other commands on a plain clone, without a daemon."""
 
 import json
+import os
 import signal
 import subprocess
 import unittest
@@ -91,6 +92,23 @@ class Run(PawlTest):
         self.assertIn("train | no such layer", done.stderr)
         self.assertIn("exit code 1", done.stdout)
         self.assertIn("no such layer", self.pawl("logs", "last").stdout)
+
+    @unittest.skipIf("PAWL_SANITIZED" in os.environ, "Python cannot load a sanitized capture library")
+    def test_a_rule_that_fired_says_where_to_look(self):
+        script = """
+            import torch
+            layer = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+            (layer(torch.ones(1, 2)) / 0).sum().backward()
+            optimizer.step()
+        """
+        pipeline = PIPELINE.replace("run: python3 train.py", "run: /usr/bin/python3 nan.py").replace("    debug: off\n", "")
+        self.write({".pawl.yml": pipeline, "nan.py": script})
+        self.commit("a division by zero")
+        run = self.pawl_json("run", self.clone, code=1)
+        report = self.home / "runs" / run["id"] / "report"
+        for name in ("report.html", "summary.md"):
+            self.assertIn("Look at the step before", (report / name).read_text())
 
     def test_uncommitted_changes_are_not_part_of_it(self):
         self.commit("good")

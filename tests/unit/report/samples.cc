@@ -126,7 +126,8 @@ RunReport exploded_run() {
                       .kind = "gradient",
                       .value = 31'000,
                       .limit = 52.7,
-                      .message = "the norm of the gradient of fc1.weight is 3.1e+04, the limit 52.7"},
+                      .message = "the norm of the gradient of fc1.weight is 3.1e+04, the limit 52.7",
+                      .advice = "Lower the learning rate, add warm-up or clip gradients."},
                      {.rule = "dead_relu",
                       .fails_build = false,
                       .stage = "train",
@@ -137,7 +138,8 @@ RunReport exploded_run() {
                       .kind = "activation",
                       .value = 0.982,
                       .limit = 0.95,
-                      .message = "98.2 % of the output of relu1 is zero, at least 95.0 % since step 300"}};
+                      .message = "98.2 % of the output of relu1 is zero, at least 95.0 % since step 300",
+                      .advice = ""}};
   Points& points = report.curves[0].points;
   points.resize(344);
   for (int i = 0; i < 6; ++i) points[static_cast<std::size_t>(336 + i)].second = 0.6 * std::pow(8.0, i);
@@ -202,7 +204,8 @@ RunReport hostile_run() {
                       .kind = evil,
                       .value = std::nan(""),
                       .limit = 0,
-                      .message = evil}};
+                      .message = evil,
+                      .advice = evil}};
   report.findings.push_back(report.findings[0]);
   report.metrics = {{evil, evil, std::nan(""), std::numeric_limits<double>::infinity()}};
   report.curves = {{evil, evil, {{0, 1}, {1, std::nan("")}, {2, 1e300}}, {{0, -1e300}}}};
