@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Trains a small convolutional network on Fashion-MNIST with DistributedDataParallel.
 
-Runs alone, with `torchrun --nproc_per_node 2 train.py`, or as a stage of Pawl. Nothing in here knows Pawl's hooks: they
-attach by themselves. What Pawl needs is what the end of this file writes: metrics.json and predictions.csv.
+Runs alone, with `torchrun --nproc_per_node 2 train.py`, or as a stage of Pawl. Pawl's hooks attach by themselves; they
+are only told in which step an interrupted training goes on. What Pawl needs is what the end of this file writes:
+metrics.json and predictions.csv.
 """
 import argparse
 import csv
@@ -21,6 +22,11 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+try:
+    import pawl  # there in every stage
+except ImportError:
+    pawl = None
 
 STEPS = 900  # optimiser steps; .pawl.yml tells Pawl the same number
 BATCH = 128  # examples per step, shared out among the ranks
@@ -138,6 +144,8 @@ def train(options, rank, ranks, device):
     # What a checkpoint must agree on: else the model would be one that nobody can reproduce.
     identity = [options.seed, options.steps, BATCH, len(labels)]
     first = load_checkpoint(checkpoint, identity, model, optimizer, device)
+    if pawl:
+        pawl.resume(first)  # what is recorded goes on in this step too
     replica = DistributedDataParallel(model, [device] if device.type == "cuda" else None) if ranks > 1 else model
 
     began = time.monotonic()

@@ -83,10 +83,10 @@ class StageTest(unittest.TestCase):
         path.write_text(textwrap.dedent(source))
         return path
 
-    def start(self, source, python=sys.executable, flags=(), name="script.py", environment=None):
+    def start(self, source, python=sys.executable, flags=(), name="script.py", arguments=(), environment=None):
         """A running process. Its end is the test's business; neither it nor a child survives the test."""
         process = subprocess.Popen(
-            [str(python), *flags, str(self.script(source, name))], env=environment or self.environment(),
+            [str(python), *flags, str(self.script(source, name)), *arguments], env=environment or self.environment(),
             cwd=self.folder, start_new_session=True, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self._end, process)
