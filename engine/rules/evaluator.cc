@@ -113,14 +113,15 @@ std::vector<Finding> Evaluator::on_input(const Input& input) {
   return news;
 }
 
-std::vector<Finding> Evaluator::on_tick(int64_t now_ms, std::span<const trace::RankProgress> progress) {
+std::vector<Finding> Evaluator::on_tick(int64_t now_ms, std::span<const trace::RankProgress> progress,
+                                        std::optional<int64_t> last_output_ms) {
   std::vector<trace::RankProgress> ranks(progress.begin(), progress.end());
   for (trace::RankProgress& rank : ranks)
     rank.ended |= options_.total_steps && rank.completed >= *options_.total_steps;
   std::vector<Finding> news;
   for (Entry& entry : entries_) {
     Firings firings;
-    entry.rule->on_tick(now_ms, ranks, firings);
+    entry.rule->on_tick(now_ms, ranks, last_output_ms, firings);
     record(entry, firings, news);
   }
   return news;

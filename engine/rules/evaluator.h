@@ -75,8 +75,9 @@ class Evaluator {
   std::vector<Finding> on_input(const Input& input);  // the same, for a step that is taken apart already
 
   // For what depends on time alone. `now_ms`: the clock that was handed to the assembler. Call about once a
-  // second.
-  std::vector<Finding> on_tick(int64_t now_ms, std::span<const trace::RankProgress> progress);
+  // second. `last_output_ms`: by the same clock, when any rank printed something; nullopt: none did yet.
+  std::vector<Finding> on_tick(int64_t now_ms, std::span<const trace::RankProgress> progress,
+                               std::optional<int64_t> last_output_ms);
 
   // `completed`: the training came to its own end. What it returns includes everything; nothing may follow.
   Summary finish(bool completed);

@@ -33,7 +33,8 @@ class Hang final : public Rule {
     }
   }
 
-  void on_tick(int64_t now_ms, std::span<const trace::RankProgress> progress, Firings& out) override {
+  void on_tick(int64_t now_ms, std::span<const trace::RankProgress> progress,
+               std::optional<int64_t> last_output_ms, Firings& out) override {
     const trace::RankProgress* behind = nullptr;
     double limit = 0;
     double silence = 0;
@@ -41,7 +42,11 @@ class Hang final : public Rule {
       if (rank.ended) continue;
       evaluated_ = true;
       double allowed = limit_for(rank);
-      double silent = static_cast<double>(now_ms - rank.last_activity_ms) / 1000;
+      double silent = seconds_since(rank.last_activity_ms, now_ms);
+      // Somebody who evaluates prints, whichever rank it is, while the others wait for it. But so may a loop
+      // that tries something again and again.
+      if (last_output_ms && seconds_since(*last_output_ms, now_ms) <= allowed)
+        allowed = std::max(allowed, start_seconds_);
       if (silent <= allowed) continue;
       // Where one rank fails to turn up at a collective all of them wait: the one with the fewest steps is to
       // blame.
@@ -67,6 +72,10 @@ class Hang final : public Rule {
     double longest = 0;
     DurationQuantile times;
   };
+
+  static double seconds_since(int64_t then_ms, int64_t now_ms) {
+    return static_cast<double>(now_ms - then_ms) / 1000;
+  }
 
   double limit_for(const trace::RankProgress& rank) const {
     if (static_cast<double>(rank.completed) < warmup_) return start_seconds_;

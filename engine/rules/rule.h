@@ -89,7 +89,8 @@ class Rule {
   Rule& operator=(const Rule&) = delete;
 
   virtual void on_step(const Input&, Firings&) {}
-  virtual void on_tick(int64_t /*now_ms*/, std::span<const trace::RankProgress>, Firings&) {}
+  virtual void on_tick(int64_t /*now_ms*/, std::span<const trace::RankProgress>,
+                       std::optional<int64_t> /*last_output_ms*/, Firings&) {}
   // The training has come to its own end; not called when it was stopped or failed.
   virtual void at_end(Firings&) {}
 

@@ -64,8 +64,10 @@ constexpr std::array kHang{
     ParamDef{"min_seconds", 60, 1, kMany, "silence that is never a hang"},
     ParamDef{"factor", 5, 1, kMany, "times the 99th percentile of the step time"},
     ParamDef{"warmup", 5, 1, kMany, "completed steps of a rank after which the step time counts"},
-    ParamDef{"start_seconds", 1200, 1, kMany,
-             "time a rank may take from opening its trace through the warm-up"}};
+    ParamDef{
+        "start_seconds", 1200, 1, kMany,
+        "time a rank may take from opening its trace through the warm-up, and between steps while a rank "
+        "prints at least every `min_seconds`"}};
 
 constexpr std::array kPlateau{
     ParamDef{"gain", 0.01, 0, 1, "relative improvement of the best smoothed loss that counts"},
@@ -130,11 +132,11 @@ constexpr std::array kRules{
         "twice "
         "the longest pause it has come back from, whichever is longest; `start_seconds` until it has "
         "completed "
-        "`warmup` steps",
+        "`warmup` steps, and while a rank prints something",
         kNothing, "", kHang, Action::stop,
         "Look at the stacks of the ranks it names: usually a collective that not every rank has called, a "
         "deadlocked data loader or a dead peer. Raise `min_seconds` when evaluation between epochs is "
-        "longer."},
+        "longer and prints nothing."},
     RuleDef{"loss_plateau", "the loss does not fall although it is about as high as in the beginning",
             "there is no improvement of the best smoothed loss by `gain` in `steps` steps, while it is above "
             "`start_share` of where it began; not judged in an attempt that was resumed from a checkpoint",

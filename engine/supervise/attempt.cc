@@ -97,6 +97,7 @@ Result<void> Attempt::launch() {
 
 void Attempt::on_output(int rank, runners::Stream stream, std::string_view bytes) {
   log_->append(rank, static_cast<int>(stream), bytes, clock_.unix_ms());
+  trace_->output_seen();
   publish_soon();
 }
 

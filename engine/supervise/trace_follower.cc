@@ -81,7 +81,7 @@ void TraceFollower::poll() {
 
 void TraceFollower::tick() {
   poll();
-  report(evaluator_.on_tick(clock_.monotonic_ms(), assembler_.progress()));
+  report(evaluator_.on_tick(clock_.monotonic_ms(), assembler_.progress(), last_output_ms_));
   if (uncommitted_) commit();
 }
 

@@ -38,6 +38,8 @@ class TraceFollower {
   TraceFollower(const TraceFollower&) = delete;
   TraceFollower& operator=(const TraceFollower&) = delete;
 
+  // A rank has printed something: a sign of life for the rules about silence.
+  void output_seen() { last_output_ms_ = clock_.monotonic_ms(); }
   // The process of the rank has ended: what it left is read, then nothing waits for it.
   void rank_exited(int rank);
   // Reads the rest and closes trace.db. `completed`: the training came to its own end. Handlers are called
@@ -81,6 +83,7 @@ class TraceFollower {
   Progress progress_;
   bool seen_ = false;
   std::optional<double> last_loss_;
+  std::optional<int64_t> last_output_ms_;
   EventLoop::Id watch_ = 0;
   EventLoop::Id tick_timer_ = 0;
   EventLoop::Id more_timer_ = 0;

@@ -110,6 +110,27 @@ class Run(PawlTest):
         for name in ("report.html", "summary.md"):
             self.assertIn("Look at the step before", (report / name).read_text())
 
+    @unittest.skipIf("PAWL_SANITIZED" in os.environ, "Python cannot load a sanitized capture library")
+    def test_a_long_evaluation_that_prints_is_no_hang(self):
+        script = """
+            import time
+            import torch
+            layer = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(layer.parameters(), lr=0.001)
+            for step in range(10):
+                layer(torch.ones(1, 2)).square().sum().backward()
+                optimizer.step()
+            for part in range(50):
+                print("evaluated", part, flush=True)
+                time.sleep(0.1)
+            exec(open("train.py").read())
+        """
+        pipeline = PIPELINE.replace("run: python3 train.py", "run: /usr/bin/python3 slow.py").replace(
+            "    debug: off\n", "    rules: {hang: {min_seconds: 3}}\n")
+        self.write({".pawl.yml": pipeline, "slow.py": script})
+        self.commit("a slow evaluation")
+        self.assertEqual(self.pawl_json("run", self.clone)["findings"], [])
+
     def test_uncommitted_changes_are_not_part_of_it(self):
         self.commit("good")
         self.write({"accuracy": "0.1"})

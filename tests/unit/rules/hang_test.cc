@@ -33,11 +33,12 @@ class Training {
   }
   std::vector<Finding> silence(double seconds) {
     now_ms += static_cast<int64_t>(seconds * 1000);
-    return evaluator_.on_tick(now_ms, progress_);
+    return evaluator_.on_tick(now_ms, progress_, last_output_ms);
   }
   trace::RankProgress& rank(size_t i) { return progress_[i]; }
 
   int64_t now_ms = 1'000'000;
+  std::optional<int64_t> last_output_ms;
 
  private:
   Evaluator& evaluator_;
@@ -126,6 +127,27 @@ TEST(Hang, AfterTheLastStepThereIsTimeForTheRest) {
   EXPECT_TRUE(training.silence(1e6).empty());
 }
 
+TEST(Hang, WhoPrintsHasTwentyMinutes) {
+  Evaluator evaluator = evaluator_of("hang");
+  Training training(evaluator, 2, 100);
+  training.steps(50);
+  for (int i = 0; i < 39; ++i) {
+    EXPECT_TRUE(training.silence(30).empty());  // an evaluation that says how far it is
+    training.last_output_ms = training.now_ms;
+  }
+  EXPECT_TRUE(training.silence(30).empty());
+  EXPECT_EQ(training.silence(1).size(), 1u);
+}
+
+TEST(Hang, WhoPrintedALongTimeAgoIsSilent) {
+  Evaluator evaluator = evaluator_of("hang");
+  Training training(evaluator, 2, 100);
+  training.steps(50);
+  training.last_output_ms = training.now_ms + 10'000;
+  EXPECT_TRUE(training.silence(69).empty());
+  EXPECT_EQ(training.silence(2).size(), 1u);
+}
+
 TEST(Hang, OneSilenceCountsOnce) {
   Evaluator evaluator = evaluator_of("hang");
   Training training(evaluator, 1, 100);
@@ -140,7 +162,7 @@ TEST(Hang, OneSilenceCountsOnce) {
 
 TEST(Hang, WithoutATraceItIsNotEvaluated) {
   Evaluator evaluator = evaluator_of("hang");
-  EXPECT_TRUE(evaluator.on_tick(1'000'000'000, {}).empty());
+  EXPECT_TRUE(evaluator.on_tick(1'000'000'000, {}, {}).empty());
   EXPECT_EQ(outcome_of(evaluator.finish(true), "hang").outcome, Outcome::not_evaluated);
 }
 
