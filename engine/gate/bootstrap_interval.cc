@@ -50,7 +50,8 @@ double bias_correction(std::span<const double> sorted, double estimate) {
   const auto below = std::lower_bound(sorted.begin(), sorted.end(), estimate - rounding) - sorted.begin();
   const auto below_or_at =
       std::upper_bound(sorted.begin(), sorted.end(), estimate + rounding) - sorted.begin();
-  return quantile_of_normal(static_cast<double>(below + below_or_at) / 2 / static_cast<double>(sorted.size()));
+  return quantile_of_normal(static_cast<double>(below + below_or_at) / 2 /
+                            static_cast<double>(sorted.size()));
 }
 
 std::optional<Interval> bca_interval(std::span<const double> sorted, double estimate, double acceleration,
