@@ -22,6 +22,15 @@ struct CheckOptions {
 };
 int check(const Global& global, const CheckOptions& options);
 
+struct GatePlanOptions {
+  std::string project;
+  int64_t examples = 0;     // 0: from the record
+  double disagreement = 0;  // 0: from the record
+  double alpha = 0.05;
+  double power = 0.8;
+};
+int gate_plan(const Global& global, const GatePlanOptions& options);
+
 struct GateSamplesOptions {
   std::string condition;
   double reliability = 0.999;

@@ -52,6 +52,7 @@ struct CommandLine {
   std::function<int()> action;
 
   pawl::cli::CheckOptions check;
+  pawl::cli::GatePlanOptions gate_plan;
   pawl::cli::GateSamplesOptions gate_samples;
   pawl::cli::InitOptions init;
   pawl::cli::ServeOptions serve;
@@ -136,6 +137,19 @@ void CommandLine::add_pipeline_commands() {
 void CommandLine::add_gate_commands() {
   auto* gate = app.add_subcommand("gate", "Help with choosing a gate");
   gate->require_subcommand(1);
+  auto* p = command(gate, "plan", "What margin a test set can show, and how often a rule is red by chance",
+                    [this] { return pawl::cli::gate_plan(global, gate_plan); });
+  p->add_option("--project", gate_plan.project, "Look at green runs of this project only");
+  p->add_option("--examples", gate_plan.examples, "Size of the test set, instead of what the record says");
+  p->add_option("--disagreement", gate_plan.disagreement,
+                "Share of the examples on which one of two good models is right and the other wrong");
+  p->add_option("--alpha", gate_plan.alpha, "One-sided error rate of the paired test")->capture_default_str();
+  p->add_option("--power", gate_plan.power, "How often a real drop is to be found")->capture_default_str();
+  p->footer(
+      "Without --examples the size of the test set and the disagreement are taken from the green runs of the "
+      "record.\n"
+      "Example: before the first run, with 2,000 test images and models that differ on about 5 % of them\n"
+      "  pawl gate plan --examples 2000 --disagreement 0.05");
   auto* c = command(gate, "samples", "How many test examples a condition needs",
                     [this] { return pawl::cli::gate_samples(global, gate_samples); });
   c->add_option("condition", gate_samples.condition,

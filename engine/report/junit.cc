@@ -76,8 +76,8 @@ void add_metrics(const gate::Verdict& verdict, std::vector<Case>& cases) {
               .type = std::string(to_string(worst.check)),
               .message = worst.sentence,
               .body = {}};
-    for (const GateRow& row : rows) {
-      if (row.metric == reason.subject) test.body += body_of(row);
+    for (size_t i = 0; i < reasons.size(); ++i) {
+      if (reasons[i].subject == reason.subject) test.body += body_of(rows[i]);
     }
     cases.push_back(std::move(test));
   }

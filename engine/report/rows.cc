@@ -65,13 +65,13 @@ std::string evidence_text(const Reason& reason) {
 
 GateRow row_of(const Reason& reason) {
   GateRow row;
-  row.metric = reason.subject;
+  row.metric = reason.slice.empty() ? reason.subject : reason.subject + " of " + reason.slice;
   row.check = check_text(reason.check);
   row.result = result_text(reason.status);
   row.status = reason.status;
   row.value = number_text(reason.value);
   row.baseline = number_text(reason.baseline);
-  row.limit = reason.check == Check::paired && reason.limit
+  row.limit = reason.check == Check::paired && reason.limit && reason.counts
                   ? fmt::format("{} points", format_number(100 * *reason.limit))
                   : number_text(reason.limit);
   row.evidence = evidence_text(reason);

@@ -245,6 +245,31 @@ class Gate(PawlTest):
                       "With probability 99.99 % or more", done.stdout)
         self.assertIn("at most 2,905 a commit (2,189 if a single commit is judged)", done.stdout)
 
+    def test_plan_from_numbers(self):
+        answer = self.pawl_json("gate", "plan", "--examples", "1000", "--disagreement", "0.05")
+        # 3,090 examples show a point with 80 % power, 771 two.
+        self.assertTrue(0.0174 < answer["smallest_margin"] < 0.0178, answer["smallest_margin"])
+        red = {row["max_drop"]: row["red_by_chance"] for row in answer["max_drop"]}
+        self.assertEqual((round(red[0.001], 2), round(red[0.005], 2), round(red[0.01], 3)), (0.44, 0.24, 0.079))
+        text = self.pawl("gate", "plan", "--examples", "1000", "--disagreement", "0.05").stdout
+        self.assertIn("1 points    7.9 %", text)
+        self.pawl("gate", "plan", "--examples", "1000", code=2)
+        self.pawl("gate", "plan", "--examples", "1000", "--disagreement", "5", code=2)
+
+    def test_plan_from_the_record(self):
+        self.make_repository()
+        self.assertIn("no record", self.pawl("gate", "plan", code=2).stderr)
+        self.commit()
+        self.pawl("run", cwd=self.clone)
+        self.assertIn("no green run", self.pawl("gate", "plan", code=2).stderr)
+        self.commit(accuracy="0.89")
+        self.pawl("run", cwd=self.clone)
+        answer = self.pawl_json("gate", "plan")
+        self.assertEqual((answer["examples"], answer["disagreement"]), (1000, 0.01))
+        self.assertEqual([(r["metric"], r["margin"], r["margin_can_be_shown"]) for r in answer["rules"]],
+                         [("accuracy", 0.05, True)])
+        self.assertIn("Your gate on accuracy:", self.pawl("gate", "plan").stdout)
+
     def test_samples_as_json(self):
         answer = self.pawl_json("gate", "samples", "n - o > 0.1 +/- 0.1", "--reliability", "0.99")
         self.assertEqual((answer["ok"], answer["examples"], answer["labelled"], answer["steps"]), (True, 5496, 5496, 32))

@@ -6,6 +6,8 @@
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/predictions.h"
 #include "engine/gate/verdict.h"
+#include "engine/gate/verdict_json.h"
+#include "nlohmann/json.hpp"
 
 namespace pawl::gate {
 namespace {
@@ -84,7 +86,8 @@ TEST(Slices, MovedExamplesAreNoticed) {
   EXPECT_FALSE(same_slicing(late, parsed(moved, all), parsed(before, {by("day")})));
 }
 
-// --- judged -------------------------------------------------------------------------------------------------
+// --- judged
+// -------------------------------------------------------------------------------------------------
 
 // `n` examples of each value of `lang`; the first `wrong` of each are wrong.
 std::string languages(int n, const std::vector<std::pair<std::string, int>>& wrong) {
@@ -117,7 +120,11 @@ class SliceVerdict : public ::testing::Test {
     };
     inputs_.evidence = evidence(now);
     if (!then.empty()) inputs_.baseline = Baseline{{"x", 1, "0123456789", "main", 0}, evidence(then)};
-    return judge(policy, inputs_);
+    Verdict verdict = judge(policy, inputs_);
+    const auto read_back = verdict_from_json(dump_json(to_json(verdict)));
+    EXPECT_TRUE(read_back) << read_back.error().to_string();
+    if (read_back) EXPECT_EQ(to_json(*read_back), to_json(verdict)) << "the record keeps all of it";
+    return verdict;
   }
 
   static const Reason* find(const Verdict& verdict, Check check, const std::string& slice) {
@@ -157,7 +164,8 @@ TEST_F(SliceVerdict, AMarginWithinASlice) {
   ASSERT_NE(german, nullptr);
   EXPECT_EQ(german->counts, (PairedCounts{400, 0, 40}));
   EXPECT_EQ(german->subject, "accuracy");
-  EXPECT_THAT(german->sentence, HasSubstr("accuracy of lang=de fell from 0.95 to 0.85 (-10.0 points, 90 % CI"));
+  EXPECT_THAT(german->sentence,
+              HasSubstr("accuracy of lang=de fell from 0.95 to 0.85 (-10.0 points, 90 % CI"));
   EXPECT_THAT(find(verdict, Check::paired, "lang=en")->sentence, HasSubstr("right on the same examples"));
 }
 

@@ -1,0 +1,222 @@
+// pawl gate plan: what a test set can show, and how often a rule is red by chance.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/cli/commands.h"
+#include "engine/cli/output.h"
+#include "engine/cli/record.h"
+#include "engine/gate/planning.h"
+#include "engine/gate/verdict_json.h"
+#include "engine/store/verdicts.h"
+#include "pipelines/plan.h"
+
+namespace pawl::cli {
+namespace {
+
+constexpr int64_t kRunsLookedAt = 100;
+constexpr size_t kGreenRunsUsed = 10;
+constexpr double kTolerances[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05};
+constexpr double kSeldomRed = 0.01;  // by chance: one run in a hundred
+
+// What is known of the test set, and where from.
+struct Known {
+  int64_t examples = 0;
+  double disagreement = 0;  // share of the examples on which two good models differ in being right
+  std::string from;
+  std::vector<gate::MetricRule> rules;  // of the newest run that was looked at
+};
+
+std::optional<gate::PairedCounts> counts_of(const gate::Verdict& verdict) {
+  for (const gate::Reason& reason : verdict.reasons) {
+    if (reason.counts && reason.slice.empty()) return reason.counts;
+  }
+  return std::nullopt;
+}
+
+// Green runs and their baselines are pairs of good models on the same test set.
+Result<Known> known_from_record(const std::string& home, const std::string& project) {
+  PAWL_ASSIGN(Record record, open_record(home));
+  store::RunFilter filter;
+  filter.project = project;
+  filter.verdict = "PASS";
+  filter.limit = kRunsLookedAt;
+  PAWL_ASSIGN(auto runs, store::list_runs(record.db, filter));
+  Known known;
+  double disagreeing = 0;
+  double examples = 0;
+  std::vector<std::string> used;
+  for (const store::Run& run : runs) {
+    PAWL_ASSIGN(auto row, store::verdict_of(record.db, run.id));
+    if (!row) continue;
+    PAWL_ASSIGN(const gate::Verdict verdict, gate::verdict_from_json(row->body));
+    const auto counts = counts_of(verdict);
+    if (!counts || (known.examples != 0 && counts->n != known.examples)) continue;
+    if (known.examples == 0) {
+      known.examples = counts->n;
+      if (auto plan = pipeline::plan_from_json(run.plan); plan.ok()) known.rules = plan->gate.metrics;
+    }
+    disagreeing += static_cast<double>(counts->b + counts->c);
+    examples += static_cast<double>(counts->n);
+    used.push_back(fmt::format("{}", run.number));
+    if (used.size() == kGreenRunsUsed) break;
+  }
+  if (used.empty() || disagreeing == 0) {
+    return Error(
+        ErrorCode::not_found,
+        "no green run in the record was compared with another model by a paired test: give the size of the "
+        "test set and how often two good models differ, --examples N --disagreement P");
+  }
+  known.disagreement = disagreeing / examples;
+  known.from = fmt::format("green run{} {} against {}", used.size() == 1 ? "" : "s", fmt::join(used, ", "),
+                           used.size() == 1 ? "its baseline" : "their baselines");
+  return known;
+}
+
+Result<Known> known_from(const Global& global, const GatePlanOptions& options) {
+  const bool size = options.examples != 0;
+  const bool share = options.disagreement != 0;
+  if (!size && !share) return known_from_record(global.home, options.project);
+  if (!size || !share) return Error(ErrorCode::usage, "--examples and --disagreement belong together");
+  if (options.examples < 1 || !(options.disagreement > 0 && options.disagreement <= 1)) {
+    return Error(ErrorCode::usage,
+                 "--examples is 1 or more, --disagreement a share above 0 and at most 1: 0.05 for 5 %");
+  }
+  return Known{options.examples, options.disagreement, "", {}};
+}
+
+Result<void> check(const GatePlanOptions& options) {
+  if (!(options.alpha > 0 && options.alpha < 0.5))
+    return Error(ErrorCode::usage, "--alpha is above 0 and below 0.5: 0.05 for 5 %");
+  if (!(options.power >= 0.5 && options.power < 1))
+    return Error(ErrorCode::usage, "--power is from 0.5 to below 1: 0.8 for 80 %");
+  return {};
+}
+
+std::string points(double share) {
+  return fmt::format("{:.4g} points", 100 * share);
+}
+
+std::string rate(double share) {
+  return share < 1e-6 ? "never" : fmt::format("{:.2g} %", 100 * share);
+}
+
+// The smallest of the usual tolerances that is seldom red by chance.
+std::optional<double> quiet_max_drop(const Known& known) {
+  for (const double tolerance : kTolerances) {
+    if (gate::false_red_rate(known.examples, known.disagreement, tolerance) <= kSeldomRed) return tolerance;
+  }
+  return std::nullopt;
+}
+
+struct RuleAdvice {
+  std::string metric;
+  std::optional<double> max_drop;
+  double red_by_chance = 0;
+  std::optional<double> margin;
+  bool honest = true;  // the margin is one that the test set can show
+};
+
+// Only of rules on the share of right answers: the disagreement says nothing of other metrics.
+std::vector<RuleAdvice> advice_on(const Known& known, std::optional<double> smallest) {
+  std::vector<RuleAdvice> out;
+  for (const gate::MetricRule& rule : known.rules) {
+    if (!rule.paired || rule.paired->of != gate::PairedTest::Of::accuracy) continue;
+    RuleAdvice advice;
+    advice.metric = rule.metric;
+    if (rule.max_drop && !rule.max_drop_relative) {
+      advice.max_drop = rule.max_drop;
+      advice.red_by_chance = gate::false_red_rate(known.examples, known.disagreement, *rule.max_drop);
+    }
+    advice.margin = rule.paired->margin;
+    advice.honest = smallest && rule.paired->margin >= *smallest;
+    out.push_back(std::move(advice));
+  }
+  return out;
+}
+
+Json json_of(const Known& known, const GatePlanOptions& options, std::optional<double> smallest) {
+  Json chance = Json::array();
+  for (const double tolerance : kTolerances) {
+    chance.push_back(
+        {{"max_drop", tolerance},
+         {"red_by_chance", gate::false_red_rate(known.examples, known.disagreement, tolerance)}});
+  }
+  Json rules = Json::array();
+  for (const RuleAdvice& advice : advice_on(known, smallest)) {
+    Json rule = {{"metric", advice.metric}};
+    if (advice.max_drop) {
+      rule["max_drop"] = *advice.max_drop;
+      rule["red_by_chance"] = advice.red_by_chance;
+    }
+    rule["margin"] = *advice.margin;
+    rule["margin_can_be_shown"] = advice.honest;
+    rules.push_back(std::move(rule));
+  }
+  return {{"examples", known.examples}, {"disagreement", known.disagreement},
+          {"from", known.from},         {"alpha", options.alpha},
+          {"power", options.power},     {"smallest_margin", smallest ? Json(*smallest) : Json(nullptr)},
+          {"max_drop", chance},         {"rules", rules}};
+}
+
+std::string text_of(const Known& known, const GatePlanOptions& options, std::optional<double> smallest) {
+  std::string out =
+      fmt::format("{} test examples; two good models differ on {:.3g} % of them{}\n\n", known.examples,
+                  100 * known.disagreement, known.from.empty() ? "" : fmt::format(" ({})", known.from));
+  if (smallest) {
+    out += fmt::format(
+        "A paired test shows a drop of {} or more: {:.3g} % of the time, and at most {:.3g} % of the "
+        "time\none "
+        "that is not there. A margin below that is a wish.\n\n",
+        paint(points(*smallest), Tone::bold), 100 * options.power, 100 * options.alpha);
+  } else {
+    out += "This test set is too small for any margin.\n\n";
+  }
+  std::vector<std::vector<Cell>> rows;
+  for (const double tolerance : kTolerances) {
+    const double red = gate::false_red_rate(known.examples, known.disagreement, tolerance);
+    rows.push_back({{points(tolerance)}, {rate(red), red > kSeldomRed ? Tone::warn : Tone::plain}});
+  }
+  out += render_table({"max_drop", "red by chance when both models are equally good"}, rows);
+  if (const auto quiet = quiet_max_drop(known)) {
+    out += fmt::format(
+        "\nA max_drop of {} is the smallest of these that is red by chance in fewer than one run of {:g}.\n",
+        points(*quiet), 1 / kSeldomRed);
+  }
+  for (const RuleAdvice& advice : advice_on(known, smallest)) {
+    out += fmt::format("\nYour gate on {}:\n", advice.metric);
+    if (advice.max_drop) {
+      out += fmt::format("  max_drop {}: red by chance {}\n", points(*advice.max_drop),
+                         rate(advice.red_by_chance));
+    }
+    out += fmt::format("  margin {}: {}\n", points(*advice.margin),
+                       advice.honest ? "this test set can show it"
+                                     : "more than this test set can show; strict mode would be inconclusive, "
+                                       "lenient would miss most such drops");
+  }
+  out +=
+      "\nThis is the chance in the examples. Training again with another seed moves a metric too: measure "
+      "that "
+      "with\na few seeds, and keep margins above it (docs/gate.md).\n";
+  return out;
+}
+
+}  // namespace
+
+int gate_plan(const Global& global, const GatePlanOptions& options) {
+  if (auto checked = check(options); !checked.ok()) return fail(checked.error());
+  auto known = known_from(global, options);
+  if (!known.ok()) return fail(known.error());
+  const auto smallest =
+      gate::detectable_drop(known->examples, known->disagreement, options.alpha, options.power);
+  if (global.json) {
+    print_json(json_of(*known, options, smallest));
+  } else {
+    print(text_of(*known, options, smallest));
+  }
+  return 0;
+}
+
+}  // namespace pawl::cli
