@@ -340,7 +340,7 @@ void RunDriver::on_harvested(const std::string& stage, const supervise::AttemptR
   bool succeeded = result.outcome == supervise::Outcome::succeeded;
   if (succeeded && !collected.problem.empty()) {
     succeeded = false;
-    attempt.outcome = "failed";
+    attempt.outcome = "error";  // what cannot be read says nothing of the model
     attempt.reason = collected.problem;
   }
   const pipeline::Stage& spec = stage_spec(stage);

@@ -1,0 +1,212 @@
+"""Sequences of models and what the gate says of each, through `pawl run`: what a team relies on.
+
+A model is the files it leaves: metrics.json and predictions.csv are committed, and the stage copies them.
+"""
+
+import json
+import unittest
+
+from harness import PawlTest
+
+EXIT = {"PASS": 0, "FAIL": 1, "ERROR": 3, "NO_BASELINE": 4, "INCONCLUSIVE": 4}
+
+PIPELINE = """
+version: 1
+on: {{push: {{branches: [main]}}}}
+stages:
+  train: {{run: "{command}", debug: off, timeout: 1m}}
+gate:
+  bootstrap: true
+  metrics: {metrics}
+"""
+COPY = "cp metrics.json predictions.csv $PAWL_OUTPUT_DIR || true"
+
+
+def predictions(n, wrong=(), label="1", columns=None):
+    """n examples, wrong on those of `wrong`; `columns`: name -> function of the example."""
+    columns = columns or {}
+    lines = [",".join(["id", "label", "prediction", *columns])]
+    for i in range(n):
+        cells = [str(column(i)) for column in columns.values()]
+        lines.append(",".join([str(i), label, "x" if i in wrong else label, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+class GateTest(PawlTest):
+    def begin(self, command=COPY, **metrics):
+        """A repository whose gate has these metrics."""
+        self.make_repository(PIPELINE.format(command=command, metrics=json.dumps(metrics)))
+
+    def judged(self, verdict, says="", metrics=None, csv=None, files=None):
+        """Commits a model and runs it: the verdict has to be this one, its headline has to say that."""
+        if metrics is not None:
+            self.write({"metrics.json": metrics if isinstance(metrics, str) else json.dumps(metrics)})
+        if csv is not None:
+            (self.clone / "predictions.csv").write_text(csv)
+        self.write(files or {})
+        self.commit()
+        self.pawl("run", cwd=self.clone, code=EXIT[verdict])
+        run = self.pawl_json("show", "last")
+        self.assertEqual(run["verdict"], verdict, run["headline"])
+        self.assertIn(says, run["headline"])
+        return run
+
+    def accuracy(self, verdict, value, says=""):
+        return self.judged(verdict, says, {"accuracy": value})
+
+    def accuracy_of(self, verdict, csv, says=""):
+        rows = csv.splitlines()[1:]
+        right = sum(row.split(",")[1] == row.split(",")[2] for row in rows)
+        return self.judged(verdict, says, {"accuracy": right / len(rows)}, csv)
+
+
+class PointRules(GateTest):
+    def test_ninety_eighty_seventy(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        first = self.accuracy("PASS", 0.9)
+        for value in (0.8, 0.7):
+            run = self.accuracy("FAIL", value, "accuracy fell from 0.9 to")
+            self.assertEqual(run["baseline"], first["id"])
+
+    def test_a_red_run_never_becomes_the_baseline(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy("PASS", 0.9)
+        for _ in range(3):
+            self.accuracy("FAIL", 0.8)
+
+    def test_lower_is_better(self):
+        self.begin(loss={"direction": "lower", "max_drop": 0.02})
+        self.judged("PASS", metrics={"loss": 0.30})
+        self.judged("FAIL", "loss rose from 0.3 to 0.36", {"loss": 0.36})
+
+    def test_a_relative_drop_from_nothing_or_below_it(self):
+        self.begin(loss={"direction": "lower", "max_drop_relative": 0.1})
+        self.judged("PASS", metrics={"loss": 0})
+        self.judged("FAIL", metrics={"loss": 0.01})
+        self.begin_again(likelihood={"direction": "higher", "max_drop_relative": 0.1})
+        self.judged("PASS", metrics={"likelihood": -10})
+        self.judged("PASS", metrics={"likelihood": -5})
+        self.judged("FAIL", metrics={"likelihood": -6})
+
+    def begin_again(self, **metrics):
+        for path in (self.clone, self.bare, self.home):
+            path.rename(path.with_name(path.name + ".old"))
+        self.begin(**metrics)
+
+    def test_missing_data_is_red_and_says_what(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy("PASS", 0.9)
+        self.judged("ERROR", "accuracy is NaN", {"accuracy": "NaN"})
+        self.judged("ERROR", "accuracy is Infinity", {"accuracy": "Infinity"})
+        self.judged("ERROR", "accuracy is missing from metrics.json", {"acuracy": 0.9})
+        self.judged("ERROR", "metrics.json", '{"accuracy": 0.9')
+
+    def test_a_crashed_evaluator_is_red(self):
+        self.begin("cp metrics.json $PAWL_OUTPUT_DIR; exit $(cat code)", accuracy={"direction": "higher", "max_drop": 0.02})
+        self.write({"code": "0"})
+        self.accuracy("PASS", 0.9)
+        self.judged("FAIL", "exit code 3", {"accuracy": 0.95}, files={"code": "3"})
+
+    def test_a_deterministic_metric_has_no_spread_and_is_judged(self):
+        self.begin(bleu={"direction": "higher", "max_drop": 0.1})
+        for _ in range(4):
+            self.judged("PASS", metrics={"bleu": 31.5})
+        self.judged("FAIL", "bleu fell from 31.5 to 31", {"bleu": 31.0})
+
+    def test_an_improvement_is_no_change_for_the_worse(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "paired": {"margin": 0.01}})
+        self.accuracy_of("PASS", predictions(1000, range(400)))
+        self.accuracy_of("PASS", predictions(1000, range(150)), "rose from 0.6 to 0.85")
+
+
+class Paired(GateTest):
+    def test_seven_newly_wrong_of_fifty(self):
+        """No proof at all, and ten points lost."""
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "paired": {"margin": 0.01, "mode": "strict"}})
+        self.accuracy_of("PASS", predictions(50, range(2)))
+        run = self.accuracy_of("FAIL", predictions(50, range(2, 9)), "accuracy fell from 0.96 to 0.86")
+        paired = [reason for reason in run["gate"]["reasons"] if reason["check"] == "paired"]
+        self.assertEqual([(r["status"], r["b"], r["c"]) for r in paired], [("inconclusive", 2, 7)])
+
+    def test_identical_predictions(self):
+        self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.001, "mode": "strict"}})
+        self.accuracy_of("PASS", predictions(100, range(10)))
+        self.accuracy_of("PASS", predictions(100, range(10)), "right on the same examples")
+
+    def test_an_edited_test_set_is_no_improvement(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy_of("PASS", predictions(1000, range(100)))
+        self.accuracy_of("NO_BASELINE", predictions(900, range(10)), "test set changed")
+        self.accuracy_of("NO_BASELINE", predictions(1000, range(10), label="2"), "other ids or labels")
+
+    def test_missing_predictions(self):
+        self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.01}})
+        self.accuracy_of("PASS", predictions(100))
+        (self.clone / "predictions.csv").unlink()
+        self.judged("ERROR", "needs predictions.csv, which is missing")
+
+    def test_other_statistics(self):
+        paired = {"margin": 0.02}
+        self.begin(auc={"direction": "higher", "paired": {**paired, "of": "auc", "positive": 1}},
+                   loss={"direction": "lower", "paired": {**paired, "of": "mean", "column": "loss"}},
+                   f1={"direction": "higher", "paired": {**paired, "of": "macro_f1"}},
+                   ap={"direction": "higher", "paired": {**paired, "of": "average_precision", "positive": 1}})
+        values = {"auc": 0.9, "loss": 0.3, "f1": 0.8, "ap": 0.9}
+
+        def scored(noise):
+            lines = ["id,label,prediction,score,loss"]
+            for i in range(600):
+                spread = (i * 7919 % 600) / 600 * noise      # the same for every model, wider for a worse one
+                score = 0.5 + (0.2 if i % 2 else -0.2) + (spread if i % 4 < 2 else -spread)
+                lines.append(f"{i},{i % 2},{1 if score > 0.5 else 0},{score:.6f},{abs(i % 2 - score):.6f}")
+            return "\n".join(lines) + "\n"
+
+        self.judged("PASS", metrics=values, csv=scored(0.3))
+        self.judged("PASS", "the same on every example", values, scored(0.3))
+        run = self.judged("FAIL", metrics=values, csv=scored(0.9))
+        failed = {r["subject"]: r["test"] for r in run["gate"]["reasons"] if r["status"] == "fail"}
+        self.assertEqual(failed, {"auc": "DeLong's test", "loss": "paired t test", "f1": "paired bootstrap",
+                                  "ap": "paired bootstrap"})
+
+
+class Slices(GateTest):
+    @staticmethod
+    def rides(night_wrong, day_wrong):
+        hours = {"hour": lambda i: 22 if i < 200 else 12}
+        return predictions(1000, [*range(night_wrong), *range(200, 200 + day_wrong)], columns=hours)
+
+    def test_up_on_the_whole_and_down_at_night(self):
+        night = {"name": "night", "where": {"hour": {"at_least": 20}}, "max_drop": 0.05}
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "slices": [night]})
+        self.accuracy_of("PASS", self.rides(10, 100))
+        self.accuracy_of("FAIL", self.rides(26, 79), "accuracy of night fell from 0.95 to 0.87")
+
+    def test_a_missing_slice_is_red(self):
+        by_hour = {"by": "hour", "floor": 0.5}
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "slices": [by_hour]})
+        self.accuracy_of("PASS", self.rides(10, 100))
+        self.accuracy_of("ERROR", predictions(1000, range(110)), "no column 'hour'")
+
+
+class Policy(GateTest):
+    def test_a_branch_cannot_relax_its_gate(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy("PASS", 0.9)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        self.git("checkout", "--quiet", "-b", "feature")
+        relaxed = PIPELINE.format(command=COPY, metrics=json.dumps({"accuracy": {"direction": "higher", "max_drop": 0.5}}))
+        self.write({".pawl.yml": relaxed})
+        self.accuracy("FAIL", 0.8, "accuracy fell from 0.9 to 0.8")
+
+    def test_a_killed_training_is_no_verdict_on_the_model(self):
+        self.begin("cp metrics.json $PAWL_OUTPUT_DIR; if [ -e die ]; then kill -9 $PPID; sleep 60; fi",
+                   accuracy={"direction": "higher", "max_drop": 0.02})
+        first = self.accuracy("PASS", 0.9)
+        run = self.judged("ERROR", metrics={"accuracy": 0.9}, files={"die": "yes"})
+        self.assertNotIn("accuracy fell", run["headline"])
+        (self.clone / "die").unlink()
+        self.assertEqual(self.accuracy("PASS", 0.9)["baseline"], first["id"])
+
+
+if __name__ == "__main__":
+    unittest.main()
