@@ -24,6 +24,11 @@ std::string examples_advice(const Comparison& comparison) {
                      *comparison.examples_needed, comparison.n);
 }
 
+// A sign-flip test of four values excludes nothing.
+bool is_bounded(const Interval& interval) {
+  return std::isfinite(interval.low) && std::isfinite(interval.high);
+}
+
 std::string sentence_of(const PairedTest& test, const Comparison& comparison, double margin,
                         std::string_view change, std::string_view compared, std::string_view against) {
   if (comparison.alike) {
@@ -31,6 +36,8 @@ std::string sentence_of(const PairedTest& test, const Comparison& comparison, do
         comparison.counts ? "right on the same examples" : "the same on every example";
     return fmt::format("{} ({}) against {}", change, how, against);
   }
+  if (!is_bounded(comparison.interval))
+    return fmt::format("{} ({} examples show nothing) against {}", change, comparison.n, against);
   const double level = 1 - 2 * test.alpha;
   const auto describe_it = comparison.counts ? describe_difference : describe_plain_difference;
   return fmt::format("{} ({}{}{}) against {}", change, compared, compared.empty() ? "" : " ",
@@ -77,7 +84,7 @@ Reason paired_reason(const PairedTest& test, std::string subject, const Comparis
   reason.test = comparison.test;
   reason.limit = -margin;
   reason.counts = comparison.counts;
-  reason.interval = comparison.interval;
+  if (is_bounded(comparison.interval)) reason.interval = comparison.interval;
   reason.level = 1 - 2 * test.alpha;
   reason.p_value = comparison.p_worse;
   if (test.mode == PairedTest::Mode::lenient && !comparison.alike) reason.p_margin = comparison.p_margin;

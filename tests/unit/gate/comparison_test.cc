@@ -9,6 +9,7 @@
 
 #include "engine/gate/delong.h"
 #include "engine/gate/paired_mean.h"
+#include "engine/gate/paired_reason.h"
 #include "engine/gate/predictions.h"
 
 namespace pawl::gate {
@@ -144,6 +145,16 @@ TEST(Comparison, TheMeanGoesTheWayTheMetricDoes) {
 
 TEST(Comparison, FewExamplesGetASignFlipTest) {
   EXPECT_EQ(compared(test_of(Of::mean, 0.01), bad, good, 12).test, "sign-flip test");
+}
+
+TEST(Comparison, FourExamplesShowNothingAndSayIt) {
+  const PairedTest test = test_of(Of::mean, 0.01);
+  const Comparison few = compared(test, bad, good, 4);
+  EXPECT_FALSE(few.surely_worse);
+  EXPECT_FALSE(few.surely_not_worse);
+  const Reason reason = paired_reason(test, "loss", few, 0.01, "loss rose from 1 to 2", "", "run 1");
+  EXPECT_EQ(reason.sentence, "loss rose from 1 to 2 (4 examples show nothing) against run 1");
+  EXPECT_FALSE(reason.interval) << "JSON has no infinities";
 }
 
 TEST(Comparison, AucIsDeLongs) {

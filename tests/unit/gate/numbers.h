@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/files.h"
 #include "engine/gate/interval.h"
+#include "tests/unit/gate/fixtures.h"
 
 namespace pawl::gate {
 
@@ -30,8 +30,7 @@ inline void expect_same_interval(const Interval& actual, const nlohmann::json& e
 }
 
 inline nlohmann::json fixture(const std::string& name) {
-  return nlohmann::json::parse(read_file(PAWL_GATE_FIXTURES_DIR "/statistics.json", 1 << 20).value())
-      .at(name);
+  return nlohmann::json::parse(fixture_text("statistics.json")).at(name);
 }
 
 inline std::vector<double> doubles(const nlohmann::json& values) {

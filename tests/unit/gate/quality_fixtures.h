@@ -5,17 +5,15 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/base/files.h"
 #include "engine/base/json.h"
+#include "tests/unit/gate/fixtures.h"
 
 namespace pawl::gate {
 
 inline constexpr double kFixtureTolerance = 1e-9;
 
 inline Json quality_fixtures(const char* kind) {
-  auto text = read_file(PAWL_GATE_FIXTURES_DIR "/quality.json", 1 << 20);
-  EXPECT_TRUE(text.ok());
-  Json fixtures = Json::parse(std::move(text).value_or("{}"));
+  Json fixtures = Json::parse(fixture_text("quality.json"));
   EXPECT_TRUE(fixtures.contains(kind));
   return fixtures[kind];
 }
