@@ -75,6 +75,13 @@ gate::MetricRule read_metric(Reader& reader, const Entry& entry) {
        {"paired", [&](const Node& n) { rule.paired = read_paired(reader, n, "paired of " + what); }},
        {"slices", [&](const Node& n) { rule.slices = read_slices(reader, n, what); }}});
   check_bounds(reader, entry, rule);
+  using Of = gate::PairedTest::Of;
+  const bool higher_only = rule.paired && rule.paired->of != Of::accuracy && rule.paired->of != Of::mean;
+  if (higher_only && rule.direction == gate::Direction::lower) {
+    reader.error(entry.key_span,
+                 fmt::format("lower is better for {}, but not for what 'paired' compares", what),
+                 "direction: higher");
+  }
   return rule;
 }
 

@@ -72,6 +72,10 @@ gate::SliceRule::Where read_condition(Reader& reader, const Entry& entry) {
       reader.error(entry.value.span, fmt::format("more than {} values", kMaxWords));
     return where;
   }
+  if (where.column == "label") {
+    reader.error(entry.value.span, "labels are named, not measured", "label: [1, 2]");
+    return where;
+  }
   reader.fields(entry.value, what,
                 {reader.number_field("at_least", where.at_least), reader.number_field("below", where.below)});
   if (entry.value.entries.empty()) {
@@ -86,6 +90,13 @@ void read_where(Reader& reader, const Node& node, gate::SliceRule& rule) {
   if (!reader.is_map(node, "where")) return;
   if (node.entries.empty()) reader.error(node.span, "'where' says nothing", "where: {lang: de}");
   for (const Entry& entry : node.entries) rule.where.push_back(read_condition(reader, entry));
+}
+
+// Two models have other predictions, and every example its own id.
+void check_column(Reader& reader, const Node& node, const std::string& column) {
+  if (column == "id" || column == "prediction")
+    reader.error(node.span, fmt::format("the {} makes no slices", column),
+                 "by: label, or a column of your own");
 }
 
 gate::SliceRule read_slice(Reader& reader, const Node& node, const std::string& metric) {
@@ -108,6 +119,8 @@ gate::SliceRule read_slice(Reader& reader, const Node& node, const std::string& 
                       drop = *value;
                     }
                   }}});
+  for (const gate::SliceRule::Where& where : rule.where) check_column(reader, node, where.column);
+  if (has(node, "by")) check_column(reader, node, rule.by);
   if (has(node, "margin")) rule.margin = margin;
   if (has(node, "max_drop")) rule.max_drop = drop;
   if (has(node, "by") == has(node, "where")) {

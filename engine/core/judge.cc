@@ -48,9 +48,29 @@ void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
     }
   }
   if (stage.state == schedule::StageState::succeeded) return;
-  std::string reason = attempt != nullptr ? attempt->reason : "what it needs did not succeed";
+  std::string reason = attempt != nullptr                               ? attempt->reason
+                       : stage.state == schedule::StageState::cancelled ? "was not started any more"
+                                                                        : "what it needs did not succeed";
   std::string outcome = attempt != nullptr ? attempt->outcome.value_or("") : "";
   inputs.stages.push_back({stage.name, reason, is_infrastructure(outcome)});
+}
+
+// Rules look at what hooks record; a training that hooks could not attach to goes unwatched, and is told when
+// no other stage was watched either.
+void add_unwatched(const std::vector<schedule::StageNode>& stages,
+                   const std::vector<store::Attempt>& attempts, gate::Inputs& inputs) {
+  std::vector<gate::Unwatched> unwatched;
+  for (const schedule::StageNode& stage : stages) {
+    const store::Attempt* attempt = last_attempt(attempts, stage.name);
+    if (attempt == nullptr || stage.state != schedule::StageState::succeeded) continue;
+    auto result = supervise::parse_result(attempt->result, "attempts.result");
+    if (!result.ok() || result->rules.empty()) continue;
+    for (const rules::RuleOutcome& rule : result->rules) {
+      if (rule.outcome != rules::Outcome::not_evaluated) return;
+    }
+    unwatched.push_back({stage.name, result->rules.front().reason});
+  }
+  inputs.unwatched = std::move(unwatched);
 }
 
 Result<Gathered> gather(Db& db, const Home& home, const store::Run& run, const gate::Policy& policy,
@@ -62,6 +82,7 @@ Result<Gathered> gather(Db& db, const Home& home, const store::Run& run, const g
   for (const schedule::StageNode& stage : stages) {
     add_stage(stage, last_attempt(attempts, stage.name), findings, out.inputs);
   }
+  add_unwatched(stages, attempts, out.inputs);
   PAWL_ASSIGN(out.inputs.evidence, load_evidence(db, cas, run.id, policy));
   out.inputs.target_branch = run.target;
   PAWL_ASSIGN(out.inputs.target_was_ever_green, store::ever_green(db, run.project, run.target));

@@ -65,6 +65,8 @@ Comparison compare_accuracy(const PairedTest& test, const EvaluationVector& cand
 
 Result<std::vector<double>> column_in(const EvaluationVector& vector, const std::string& name,
                                       std::span<const std::uint32_t> subset) {
+  if (const auto bad = vector.unreadable.find(name); bad != vector.unreadable.end())
+    return Error(ErrorCode::invalid, bad->second);
   const auto column = vector.numbers.find(name);
   if (column == vector.numbers.end())
     return Error(ErrorCode::invalid, fmt::format("the predictions have no column '{}'", name));
@@ -223,13 +225,13 @@ Result<Comparison> compare_by(const PairedTest& test, Direction direction, const
   return Error(ErrorCode::internal, "no such statistic");
 }
 
+}  // namespace
+
 std::vector<std::uint32_t> all_examples(const EvaluationVector& vector) {
   std::vector<std::uint32_t> out(static_cast<std::size_t>(vector.n));
   std::iota(out.begin(), out.end(), 0u);
   return out;
 }
-
-}  // namespace
 
 void want_columns(const PairedTest& test, WantedColumns& wanted) {
   switch (test.of) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/gate/evaluation.h"
@@ -49,6 +50,9 @@ bool lower_is_better(const PairedTest& test, Direction direction);
 Result<Comparison> compare_models(const PairedTest& test, Direction direction,
                                   const EvaluationVector& candidate, const EvaluationVector& baseline,
                                   std::optional<std::span<const std::uint32_t>> subset = std::nullopt);
+
+// Every position, in order.
+std::vector<std::uint32_t> all_examples(const EvaluationVector& vector);
 
 // What the test compares, of one model. Errors as above.
 Result<double> value_of(const PairedTest& test, const EvaluationVector& vector,

@@ -125,7 +125,7 @@ Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label,
   if (prediction.empty()) return error("the prediction is empty", place);
   if (examples_.size() == kMaxExamples)
     return error(fmt::format("more than {} examples", kMaxExamples), place);
-  PAWL_RETURN_IF_ERROR(add_columns(place, numbers, words));
+  add_columns(place, numbers, words);
   if (classes_) {
     classes_->add(class_name(label));
     classes_->add(class_name(prediction));
@@ -140,20 +140,21 @@ Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label,
   return {};
 }
 
-Result<void> EvaluationBuilder::add_columns(std::uint64_t place, std::span<const std::string_view> numbers,
-                                            std::span<const std::string_view> words) {
+void EvaluationBuilder::add_columns(std::uint64_t place, std::span<const std::string_view> numbers,
+                                    std::span<const std::string_view> words) {
   PAWL_CHECK(numbers.size() == numbers_.size() && words.size() == words_.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto number = as_number(trim(numbers[i]));
-    if (!number || !std::isfinite(*number)) {
-      return error(fmt::format("{} is \"{}\", not a finite number", number_names_[i],
-                               sanitize_for_terminal(numbers[i].substr(0, 40))),
-                   place);
+    if (number && std::isfinite(*number)) {
+      numbers_[i].push_back(*number);
+    } else {
+      const std::string cell = sanitize_for_terminal(numbers[i].substr(0, 40));
+      unreadable_.try_emplace(
+          number_names_[i],
+          error(fmt::format("{} is \"{}\", not a finite number", number_names_[i], cell), place).to_string());
     }
-    numbers_[i].push_back(*number);
   }
   for (std::size_t i = 0; i < words.size(); ++i) words_[i]->add(trim(words[i]));
-  return {};
 }
 
 Result<EvaluationVector> EvaluationBuilder::finish() {
@@ -182,7 +183,9 @@ Result<EvaluationVector> EvaluationBuilder::finish() {
 
 void EvaluationBuilder::finish_columns(EvaluationVector& vector) {
   const std::size_t n = examples_.size();
+  vector.unreadable = unreadable_;
   for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    if (unreadable_.contains(number_names_[i])) continue;
     std::vector<double>& sorted = vector.numbers[number_names_[i]];
     sorted.reserve(n);
     for (const Example& example : examples_) sorted.push_back(numbers_[i][example.row]);

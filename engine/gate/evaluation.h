@@ -59,6 +59,7 @@ struct EvaluationVector {
   Classes classes = {};
   std::map<std::string, std::vector<double>> numbers = {};
   std::map<std::string, WordColumn> words = {};
+  std::map<std::string, std::string> unreadable = {};  // columns of numbers with a cell that is none: which
 
   std::int64_t right() const;
   bool is_right(std::size_t example) const { return (correct[example / 8] >> example % 8 & 1) != 0; }
@@ -85,8 +86,8 @@ class EvaluationBuilder {
   EvaluationBuilder& operator=(const EvaluationBuilder&) = delete;
 
   // Surrounding space is not part of a field. A prediction is right when it is spelled like the label or is
-  // the same finite number ("3" and "3.0"); "nan" is never right. Refuses an empty id, label or prediction,
-  // and a number that is none or not finite.
+  // the same finite number ("3" and "3.0"); "nan" is never right. Refuses an empty id, label or prediction. A
+  // column of numbers with a cell that is none, or not finite, is named in `unreadable` and not kept.
   Result<void> add(std::string_view id, std::string_view label, std::string_view prediction,
                    std::uint64_t place, std::span<const std::string_view> numbers = {},
                    std::span<const std::string_view> words = {});
@@ -108,8 +109,8 @@ class EvaluationBuilder {
   std::string_view id_of(const Example& example) const;
   std::string_view label_of(const Example& example) const;
   std::string testset_digest() const;
-  Result<void> add_columns(std::uint64_t place, std::span<const std::string_view> numbers,
-                           std::span<const std::string_view> words);
+  void add_columns(std::uint64_t place, std::span<const std::string_view> numbers,
+                   std::span<const std::string_view> words);
   void finish_columns(EvaluationVector& vector);
   Error error(std::string message, std::uint64_t place) const;
 
@@ -119,6 +120,7 @@ class EvaluationBuilder {
   std::vector<Example> examples_;
   std::vector<std::string> number_names_;
   std::vector<std::vector<double>> numbers_;
+  std::map<std::string, std::string> unreadable_;
   std::vector<std::string> word_names_;
   std::vector<std::unique_ptr<Dictionary>> words_;
   std::unique_ptr<Dictionary> classes_;  // label, prediction, label, ... of each row; null: not wanted

@@ -97,6 +97,7 @@ class MetricJudge {
 
   void without_baseline() {
     if (policy_.bootstrap && !inputs_.target_was_ever_green) {
+      if (rule_.paired && !can_be_compared_later()) return;
       add(Check::baseline, Status::bootstrap,
           fmt::format("{} is {}: nothing to compare with yet, {} never had a green run", rule_.metric,
                       format_number(value_), inputs_.target_branch));
@@ -109,6 +110,30 @@ class MetricJudge {
     add(Check::baseline, Status::no_baseline,
         fmt::format("{} cannot be compared: {} has no baseline; {}", rule_.metric, inputs_.target_branch,
                     advice));
+  }
+
+  // A first run without what the paired test needs would be a baseline that nothing can be compared with.
+  bool can_be_compared_later() {
+    const PairedTest& test = *rule_.paired;
+    const EvaluationVector* now = predictions_of(test);
+    if (now == nullptr) return false;
+    if (const auto value = value_of(test, *now, all_examples(*now)); !value) {
+      add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, value.error().message()));
+      return false;
+    }
+    return true;
+  }
+
+  // The run's file of predictions; says what is wrong when there is none.
+  const EvaluationVector* predictions_of(const PairedTest& test) {
+    const EvaluationVector* now = find_vector(inputs_.evidence, test.predictions);
+    if (now != nullptr) return now;
+    const auto why = inputs_.evidence.unreadable.find(test.predictions);
+    add(Check::paired, Status::error,
+        why == inputs_.evidence.unreadable.end()
+            ? fmt::format("{}: the paired test needs {}, which is missing", rule_.metric, test.predictions)
+            : fmt::format("{}: {}", rule_.metric, why->second));
+    return nullptr;
   }
 
   // Why the baseline's numbers say nothing about this run's; empty when they do.
@@ -147,19 +172,18 @@ class MetricJudge {
 
   void check_paired() {
     const PairedTest& test = *rule_.paired;
-    const EvaluationVector* now = find_vector(inputs_.evidence, test.predictions);
-    if (now == nullptr) {
-      const auto why = inputs_.evidence.unreadable.find(test.predictions);
-      add(Check::paired, Status::error,
-          why == inputs_.evidence.unreadable.end()
-              ? fmt::format("{}: the paired test needs {}, which is missing", rule_.metric, test.predictions)
-              : fmt::format("{}: {}", rule_.metric, why->second));
-      return;
-    }
+    const EvaluationVector* now = predictions_of(test);
+    if (now == nullptr) return;
     const auto comparison = compare_models(test, rule_.direction, *now,
                                            *find_vector(inputs_.baseline->evidence, test.predictions));
     if (!comparison) {
       add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, comparison.error().to_string()));
+      return;
+    }
+    if (contradicts(test, *comparison)) {
+      add(Check::paired, Status::error,
+          fmt::format("{}: {} says {}, the predictions give {}", rule_.metric, kMetricsFile,
+                      format_number(value_), format_number(comparison->candidate)));
       return;
     }
     const std::string change = baseline_value_ ? describe_change(rule_.metric, *baseline_value_, value_)
@@ -172,6 +196,22 @@ class MetricJudge {
     reason.value = value_;
     reason.baseline = baseline_value_;
     out_.push_back(std::move(reason));
+  }
+
+  // A metric that goes by the name of what the test compares has to be that: a validation score beside test
+  // predictions would be judged by the one and told by the other. As far as rounding and per cent let one
+  // see.
+  bool contradicts(const PairedTest& test, const Comparison& comparison) const {
+    constexpr double kRounded = 0.006;
+    const std::string name = to_lower(rule_.metric);
+    const bool same_name =
+        (test.of == PairedTest::Of::accuracy && name == "accuracy") ||
+        (test.of == PairedTest::Of::auc && name == "auc") ||
+        (test.of == PairedTest::Of::average_precision && name == "average_precision") ||
+        (test.of == PairedTest::Of::macro_f1 && (name == "macro_f1" || name == "f1_macro"));
+    const auto is_near = [&](double value) { return std::abs(value - comparison.candidate) <= kRounded; };
+    const bool same_file = test.predictions == PairedTest().predictions;
+    return same_name && same_file && !is_near(value_) && !is_near(value_ / 100);
   }
 
   const Policy& policy_;

@@ -72,7 +72,7 @@ Result<void> PredictionsReader::choose_columns(std::span<const std::string> head
     const std::string name(trim(header[i]));
     const bool is_number = wanted_.numbers.contains(name);
     const bool wanted_word = wanted_.words.contains(name);
-    const bool is_word = wanted_word || (wanted_.few_words && !is_number);
+    const bool is_word = wanted_word || wanted_.few_words;
     const bool again = !seen.insert(name).second;
     if (again && (is_number || wanted_word)) {
       return Error(ErrorCode::invalid,

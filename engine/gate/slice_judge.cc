@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kWorstSlices = 3;
 constexpr std::size_t kNamedSmallSlices = 5;
-constexpr std::int64_t kMinExamplesFound = 50;  // of a slice that nobody asked for
+constexpr std::int64_t kMinExamplesFound = 5;  // of a slice that nobody asked for; the test sees to the rest
 constexpr double kFalseDiscoveryRate = 0.05;
 
 class SliceJudge {
@@ -29,7 +29,7 @@ class SliceJudge {
 
   void run() {
     for (const SliceRule& slices : rule_.slices) judge(slices);
-    if (rule_.paired && now_ != nullptr && then_ != nullptr) tell_worst();
+    if (tells_worst() && now_ != nullptr && then_ != nullptr) tell_worst();
   }
 
  private:
@@ -43,9 +43,12 @@ class SliceJudge {
 
   void judge(const SliceRule& slices) {
     if (now_ == nullptr) {
+      const auto why = inputs_.evidence.unreadable.find(test_.predictions);
+      const std::string problem = why != inputs_.evidence.unreadable.end()
+                                      ? why->second
+                                      : fmt::format("they need {}, which is missing", test_.predictions);
       return add(Status::error, name_of(slices),
-                 fmt::format("{}: the slices by {} need {}, which is missing or unreadable", rule_.metric,
-                             name_of(slices), test_.predictions));
+                 fmt::format("{}, slices by {}: {}", rule_.metric, name_of(slices), problem));
     }
     const auto slicing = slice(slices, *now_);
     if (!slicing) {
@@ -56,12 +59,24 @@ class SliceJudge {
     std::vector<std::string> small;
     for (std::size_t i = 0; i < slicing->names.size(); ++i) {
       if (static_cast<std::int64_t>(slicing->examples[i].size()) < slices.min_examples) {
-        small.push_back(fmt::format("{} ({})", slicing->names[i], slicing->examples[i].size()));
+        small.push_back(describe_small(slicing->names[i], slicing->examples[i], comparable));
       } else {
         judge_one(slices, slicing->names[i], slicing->examples[i], comparable);
       }
     }
     if (!small.empty()) tell_small(slices, std::move(small), slicing->names.size());
+  }
+
+  // "lang=ch (12 examples, 0.9, was 1)"
+  std::string describe_small(const std::string& name, const std::vector<std::uint32_t>& examples,
+                             bool comparable) const {
+    std::string out = fmt::format("{} ({} example{}", name, examples.size(), examples.size() == 1 ? "" : "s");
+    if (const auto now = value_of(test_, *now_, examples)) {
+      out += ", " + format_number(*now);
+      const auto then = comparable ? value_of(test_, *then_, examples) : now;
+      if (comparable && then) out += ", was " + format_number(*then);
+    }
+    return out + ")";
   }
 
   // A slice that was asked for and cannot be judged is red; one among many values of a column is told.
@@ -73,9 +88,9 @@ class SliceJudge {
       small.push_back("...");
     }
     add(none_judged ? Status::error : Status::not_judged, name_of(slices),
-        fmt::format("{} by {}: {} of {} slices have fewer than {} examples and {} not judged: {}",
-                    rule_.metric, name_of(slices), count, all, slices.min_examples,
-                    count == 1 ? "was" : "were", join(small, ", ")));
+        fmt::format("{} by {}: {} of {} slices {} fewer than {} examples and {} not judged: {}", rule_.metric,
+                    name_of(slices), count, all, count == 1 ? "has" : "have", slices.min_examples,
+                    count == 1 ? "is" : "are", join(small, ", ")));
   }
 
   // Says why not, once for the rule.
@@ -98,8 +113,8 @@ class SliceJudge {
       problem = fmt::format("it left no {}", test_.predictions);
     } else if (const auto aligned = compare(*now_, *then_); !aligned) {
       problem = aligned.error().message();
-    } else if (!same_slicing(slices, *now_, *then_)) {
-      problem = "its examples are in other slices";
+    } else {
+      problem = slicing_problem(slices, *now_, *then_);
     }
     if (problem.empty()) return true;
     add(Status::no_baseline, name_of(slices),
@@ -158,6 +173,14 @@ class SliceJudge {
     out_.back().limit = drop.limit;
   }
 
+  // The first metric with a paired test on a file tells of that file's slices.
+  bool tells_worst() const {
+    for (const MetricRule& rule : policy_.metrics) {
+      if (rule.paired && rule.paired->predictions == test_.predictions) return &rule == &rule_;
+    }
+    return false;
+  }
+
   struct Found {
     std::string name;
     Comparison comparison;
@@ -169,7 +192,7 @@ class SliceJudge {
     std::vector<Found> found;
     for (const SliceRule& slices : possible_slicings(*now_)) {
       const auto slicing = slice(slices, *now_);
-      if (!slicing || !same_slicing(slices, *now_, *then_)) continue;
+      if (!slicing || !slicing_problem(slices, *now_, *then_).empty()) continue;
       for (std::size_t i = 0; i < slicing->names.size(); ++i) {
         if (static_cast<std::int64_t>(slicing->examples[i].size()) < kMinExamplesFound) continue;
         PairedTest test = test_;

@@ -39,6 +39,8 @@ Result<void> filter(const SliceRule::Where& where, const EvaluationVector& vecto
                     std::vector<std::uint32_t>& kept) {
   if (is_range(where)) {
     const auto column = vector.numbers.find(where.column);
+    if (const auto bad = vector.unreadable.find(where.column); bad != vector.unreadable.end())
+      return Error(ErrorCode::invalid, bad->second);
     if (column == vector.numbers.end()) return no_column(where.column, vector);
     std::erase_if(kept, [&](std::uint32_t i) {
       const double value = column->second[i];
@@ -52,8 +54,11 @@ Result<void> filter(const SliceRule::Where& where, const EvaluationVector& vecto
   const auto& names = by_label ? vector.classes.names : column->second.names;
   const auto& codes = by_label ? vector.classes.labels : column->second.codes;
   std::vector<bool> wanted(names.size());
-  for (std::size_t code = 0; code < names.size(); ++code)
-    wanted[code] = std::find(where.words.begin(), where.words.end(), names[code]) != where.words.end();
+  for (std::size_t code = 0; code < names.size(); ++code) {
+    wanted[code] = std::any_of(where.words.begin(), where.words.end(), [&](const std::string& word) {
+      return class_name(word) == class_name(names[code]);  // 3.0 is 3
+    });
+  }
   std::erase_if(kept, [&](std::uint32_t i) { return !wanted[codes[i]]; });
   return {};
 }
@@ -107,18 +112,24 @@ Result<Slicing> slice(const SliceRule& rule, const EvaluationVector& vector) {
   return Slicing{{rule.name}, {std::move(kept)}};
 }
 
-bool same_slicing(const SliceRule& rule, const EvaluationVector& a, const EvaluationVector& b) {
+std::string slicing_problem(const SliceRule& rule, const EvaluationVector& candidate,
+                            const EvaluationVector& baseline) {
   WantedColumns wanted;
   want_columns(rule, wanted);  // labels are the same when the test set is
-  const auto same = [](const auto& columns, const auto& others, const std::string& name) {
-    const auto one = columns.find(name);
-    const auto other = others.find(name);
-    return one != columns.end() && other != others.end() && one->second == other->second;
+  const auto problem = [](const auto& columns, const auto& others, const std::string& name) {
+    const auto now = columns.find(name);
+    const auto then = others.find(name);
+    if (then == others.end()) return fmt::format("its predictions have no column '{}'", name);
+    const bool same = now != columns.end() && now->second == then->second;
+    return same ? std::string() : fmt::format("the column '{}' puts examples into other slices", name);
   };
-  return std::all_of(wanted.words.begin(), wanted.words.end(),
-                     [&](const std::string& name) { return same(a.words, b.words, name); }) &&
-         std::all_of(wanted.numbers.begin(), wanted.numbers.end(),
-                     [&](const std::string& name) { return same(a.numbers, b.numbers, name); });
+  for (const std::string& name : wanted.words) {
+    if (std::string text = problem(candidate.words, baseline.words, name); !text.empty()) return text;
+  }
+  for (const std::string& name : wanted.numbers) {
+    if (std::string text = problem(candidate.numbers, baseline.numbers, name); !text.empty()) return text;
+  }
+  return {};
 }
 
 std::vector<SliceRule> possible_slicings(const EvaluationVector& vector) {

@@ -25,9 +25,10 @@ void want_columns(const SliceRule& rule, WantedColumns& wanted);
 // Error `invalid`: the file lacks a column, and says which it has.
 Result<Slicing> slice(const SliceRule& rule, const EvaluationVector& vector);
 
-// Whether both files (of one test set) put the examples into the same slices: who moves the hard examples out
-// of a slice has not improved it. False when one lacks a column that the other has.
-bool same_slicing(const SliceRule& rule, const EvaluationVector& a, const EvaluationVector& b);
+// Why the baseline's file (of the same test set) does not put the examples into the same slices; empty when
+// it does. Who moves the hard examples out of a slice has not improved it.
+std::string slicing_problem(const SliceRule& rule, const EvaluationVector& candidate,
+                            const EvaluationVector& baseline);
 
 // Every slicing by one column of few words, and by label, whether a rule asks for it or not.
 std::vector<SliceRule> possible_slicings(const EvaluationVector& vector);

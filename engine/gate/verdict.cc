@@ -42,6 +42,10 @@ void add_failures(const Inputs& inputs, std::vector<Reason>& out) {
     out.push_back(plain_reason(Check::stage, failure.infrastructure ? Status::error : Status::fail,
                                failure.stage, fmt::format("stage {}: {}", failure.stage, failure.message)));
   }
+  for (const Unwatched& stage : inputs.unwatched) {
+    out.push_back(plain_reason(Check::stage, Status::not_judged, stage.stage,
+                               fmt::format("stage {}: no rule was evaluated: {}", stage.stage, stage.why)));
+  }
 }
 
 void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>& out) {
@@ -132,8 +136,25 @@ std::string red_headline(const std::vector<Reason>& reasons) {
   return fmt::format("{}; also red: {}", worst.sentence, join(others, ", "));
 }
 
+// What a reader of a green verdict must not miss.
+std::string caveats(const std::vector<Reason>& reasons) {
+  std::string out;
+  std::size_t slices = 0;
+  for (const Reason& reason : reasons) {
+    if (reason.status != Status::not_judged) continue;
+    if (reason.check == Check::stage) out += "; " + reason.sentence;
+    if (reason.check == Check::slices && !reason.slice.empty()) ++slices;
+  }
+  if (slices > 0) out += "; some slices were too small to be judged";
+  return out;
+}
+
 std::string green_headline(const Policy& policy, const Verdict& verdict) {
-  if (policy.metrics.empty()) return "every stage succeeded and no rule fired; no metric is gated";
+  const std::string but = caveats(verdict.reasons);
+  if (policy.metrics.empty()) {
+    return fmt::format("every stage succeeded{}; no metric is gated{}",
+                       but.empty() ? " and no rule fired" : "", but);
+  }
   // With what it was compared is said once.
   const std::string tail = verdict.baseline ? " against " + describe(*verdict.baseline) : "";
   std::vector<std::string> parts;
@@ -148,7 +169,7 @@ std::string green_headline(const Policy& policy, const Verdict& verdict) {
     }
     parts.emplace_back(sentence);
   }
-  return join(parts, "; ") + (compared ? tail : "");
+  return join(parts, "; ") + (compared ? tail : "") + but;
 }
 
 }  // namespace

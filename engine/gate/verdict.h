@@ -49,6 +49,12 @@ struct Finding {
   std::string message;
 };
 
+// A stage that was to be watched and left no trace, so that no rule could look at anything.
+struct Unwatched {
+  std::string stage;
+  std::string why;
+};
+
 struct StageFailure {
   std::string stage;
   std::string message;          // "exit code 1", "timed out after 10m"
@@ -75,6 +81,7 @@ struct Inputs {
   Evidence evidence;                 // of the stage that is judged
   std::vector<Finding> findings;     // in the order in which they fired
   std::vector<StageFailure> stages;  // those that did not succeed, in the order of the pipeline
+  std::vector<Unwatched> unwatched;  // when no stage at all was watched: those that were to be
   std::optional<Baseline> baseline;  // the last green run of the target branch
   std::string target_branch;
   bool target_was_ever_green = true;  // false allows policy.bootstrap

@@ -139,6 +139,19 @@ class Paired(GateTest):
         self.accuracy_of("NO_BASELINE", predictions(900, range(10)), "test set changed")
         self.accuracy_of("NO_BASELINE", predictions(1000, range(10), label="2"), "other ids or labels")
 
+    def test_metrics_that_contradict_the_predictions(self):
+        self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.02}})
+        self.judged("PASS", metrics={"accuracy": 90}, csv=predictions(100, range(10)))  # per cent will do
+        self.judged("ERROR", "metrics.json says 0.99, the predictions give 0.9", {"accuracy": 0.99})
+
+    def test_one_bad_column_is_the_fault_of_those_who_use_it(self):
+        self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.02}},
+                   loss={"direction": "lower", "paired": {"margin": 0.02, "of": "mean", "column": "loss"}})
+        run = self.judged("ERROR", metrics={"accuracy": 1.0, "loss": 0.1},
+                          csv=predictions(100, columns={"loss": lambda i: "nan" if i == 7 else 0.1}))
+        self.assertIn("predictions.csv: line 9: loss is \"nan\", not a finite number", run["headline"])
+        self.assertNotIn("also red", run["headline"])
+
     def test_missing_predictions(self):
         self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.01}})
         self.accuracy_of("PASS", predictions(100))
@@ -147,11 +160,11 @@ class Paired(GateTest):
 
     def test_other_statistics(self):
         paired = {"margin": 0.02}
-        self.begin(auc={"direction": "higher", "paired": {**paired, "of": "auc", "positive": 1}},
+        self.begin(roc={"direction": "higher", "paired": {**paired, "of": "auc", "positive": 1}},
                    loss={"direction": "lower", "paired": {**paired, "of": "mean", "column": "loss"}},
                    f1={"direction": "higher", "paired": {**paired, "of": "macro_f1"}},
-                   ap={"direction": "higher", "paired": {**paired, "of": "average_precision", "positive": 1}})
-        values = {"auc": 0.9, "loss": 0.3, "f1": 0.8, "ap": 0.9}
+                   pr={"direction": "higher", "paired": {**paired, "of": "average_precision", "positive": 1}})
+        values = {"roc": 0.9, "loss": 0.3, "f1": 0.8, "pr": 0.9}
 
         def scored(noise):
             lines = ["id,label,prediction,score,loss"]
@@ -165,8 +178,8 @@ class Paired(GateTest):
         self.judged("PASS", "the same on every example", values, scored(0.3))
         run = self.judged("FAIL", metrics=values, csv=scored(0.9))
         failed = {r["subject"]: r["test"] for r in run["gate"]["reasons"] if r["status"] == "fail"}
-        self.assertEqual(failed, {"auc": "DeLong's test", "loss": "paired t test", "f1": "paired bootstrap",
-                                  "ap": "paired bootstrap"})
+        self.assertEqual(failed, {"roc": "DeLong's test", "loss": "paired t test", "f1": "paired bootstrap",
+                                  "pr": "paired bootstrap"})
 
 
 class Slices(GateTest):
@@ -180,6 +193,25 @@ class Slices(GateTest):
         self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "slices": [night]})
         self.accuracy_of("PASS", self.rides(10, 100))
         self.accuracy_of("FAIL", self.rides(26, 79), "accuracy of night fell from 0.95 to 0.87")
+
+    def test_a_small_slice_is_told(self):
+        by_hour = {"by": "hour", "floor": 0.5, "min_examples": 300}
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "slices": [by_hour]})
+        run = self.accuracy_of("PASS", self.rides(200, 0), "some slices were too small to be judged")
+        self.assertIn("hour=22 (200 examples, 0)", json.dumps(run["gate"]))
+
+    def test_a_new_slice_column_says_what_the_baseline_lacks(self):
+        self.begin(accuracy={"direction": "higher", "slices": [{"by": "hour", "max_drop": 0.1}]})
+        without = {"by": "hour", "floor": 0.1}
+        self.write({".pawl.yml": PIPELINE.format(command=COPY, metrics=json.dumps(
+            {"accuracy": {"direction": "higher", "max_drop": 0.1}}))})
+        self.accuracy_of("PASS", predictions(1000, range(110)))
+        self.write({".pawl.yml": PIPELINE.format(command=COPY, metrics=json.dumps(
+            {"accuracy": {"direction": "higher", "slices": [{"by": "hour", "max_drop": 0.1}]}}))})
+        self.accuracy_of("NO_BASELINE", self.rides(10, 100), "its predictions have no column 'hour'")
+        self.write({".pawl.yml": PIPELINE.format(command=COPY, metrics=json.dumps(
+            {"accuracy": {"direction": "higher", "max_drop": 0.1, "slices": [without]}}))})
+        self.accuracy_of("PASS", self.rides(10, 100))
 
     def test_a_missing_slice_is_red(self):
         by_hour = {"by": "hour", "floor": 0.5}

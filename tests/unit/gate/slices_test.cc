@@ -80,10 +80,18 @@ TEST(Slices, MovedExamplesAreNoticed) {
   const std::string before = "id,label,prediction,day,hour\na,cat,cat,mon,3\nb,dog,dog,tue,21\n";
   const SliceRule late = query("late", {{"hour", {}, 20, {}}});
   const std::vector<SliceRule> all = {by("day"), late};
-  EXPECT_FALSE(same_slicing(by("day"), parsed(moved, all), parsed(before, all)));
-  EXPECT_TRUE(same_slicing(late, parsed(moved, all), parsed(before, all)));
-  EXPECT_TRUE(same_slicing(by("label"), parsed(moved, all), parsed(before, all)));
-  EXPECT_FALSE(same_slicing(late, parsed(moved, all), parsed(before, {by("day")})));
+  const auto problem = [&](const SliceRule& rule, const std::vector<SliceRule>& known) {
+    return slicing_problem(rule, parsed(moved, all), parsed(before, known));
+  };
+  EXPECT_EQ(problem(by("day"), all), "the column 'day' puts examples into other slices");
+  EXPECT_EQ(problem(late, all), "");
+  EXPECT_EQ(problem(by("label"), all), "");
+  EXPECT_EQ(problem(late, {by("day")}), "its predictions have no column 'hour'");
+}
+
+TEST(Slices, NumbersAreOneWordHoweverSpelled) {
+  const SliceRule rule = query("q", {{"hour", {"3.0", "22"}, {}, {}}});
+  EXPECT_THAT(slice(rule, parsed(kRides, {rule}))->examples[0], ElementsAre(0, 2));
 }
 
 // --- judged
@@ -192,7 +200,7 @@ TEST_F(SliceVerdict, ASliceThatCannotBeJudgedIsRed) {
   rule_.slices = {slices};
   verdict = judged(languages(100, {{"de", 0}, {"en", 0}}), "");
   EXPECT_EQ(verdict.kind, VerdictKind::error) << "none is large enough";
-  EXPECT_THAT(verdict.headline, HasSubstr("2 of 2 slices have fewer than 101 examples and were not judged"));
+  EXPECT_THAT(verdict.headline, HasSubstr("2 of 2 slices have fewer than 101 examples and are not judged"));
 
   rule_.slices = {query("swiss", {{"lang", {"ch"}, {}, {}}})};
   rule_.slices[0].floor = 0.1;
@@ -206,8 +214,9 @@ TEST_F(SliceVerdict, ASmallSliceAmongOthersIsToldAndNotJudged) {
   rule_.slices = {slices};
   const Verdict verdict = judged(languages(100, {{"de", 0}}) + "x,1,0,ch\n", "");
   EXPECT_EQ(verdict.kind, VerdictKind::pass);
-  EXPECT_THAT(find(verdict, Check::slices, "lang")->sentence,
-              HasSubstr("1 of 2 slices have fewer than 50 examples and was not judged: lang=ch (1)"));
+  EXPECT_THAT(
+      find(verdict, Check::slices, "lang")->sentence,
+      HasSubstr("1 of 2 slices has fewer than 50 examples and is not judged: lang=ch (1 example, 0)"));
 }
 
 TEST_F(SliceVerdict, ExamplesMovedToAnotherSliceAreNotComparable) {
@@ -220,7 +229,7 @@ TEST_F(SliceVerdict, ExamplesMovedToAnotherSliceAreNotComparable) {
   now.replace(at, 10, "de0,1,0,en");
   const Verdict verdict = judged(now, then);
   EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
-  EXPECT_THAT(verdict.headline, HasSubstr("its examples are in other slices"));
+  EXPECT_THAT(verdict.headline, HasSubstr("the column 'lang' puts examples into other slices"));
 }
 
 TEST_F(SliceVerdict, ManySlicesDoNotMakeAGoodModelRed) {

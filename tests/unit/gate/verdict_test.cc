@@ -118,6 +118,16 @@ TEST(Verdict, WithoutMetricsOnlyStagesAndRulesDecide) {
   EXPECT_EQ(judge({}, in).kind, VerdictKind::fail);
 }
 
+TEST(Verdict, ATrainingThatNobodyWatchedIsTold) {
+  Inputs in = inputs(.9);
+  in.unwatched = {{"train", "no trace was recorded"}};
+  const Verdict verdict = judge({}, in);
+  EXPECT_EQ(verdict.kind, VerdictKind::pass);
+  EXPECT_EQ(
+      verdict.headline,
+      "every stage succeeded; no metric is gated; stage train: no rule was evaluated: no trace was recorded");
+}
+
 // Missing data never passes.
 
 TEST(FailClosed, MissingMetricIsAnError) {
@@ -177,8 +187,9 @@ TEST(FailClosed, DirectionsThatContradictAreAnError) {
 TEST(FailClosed, NoHistoryIsNoBaseline) {
   const Verdict verdict = judge(policy(max_drop(.02)), inputs(.9));
   EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
-  EXPECT_EQ(verdict.headline,
-            "accuracy cannot be compared: main has no baseline; pin one with `pawl baseline pin RUN --why REASON`");
+  EXPECT_EQ(
+      verdict.headline,
+      "accuracy cannot be compared: main has no baseline; pin one with `pawl baseline pin RUN --why REASON`");
   EXPECT_EQ(kind(paired(.02, kLenient), inputs(.9)), VerdictKind::no_baseline);
 }
 
@@ -211,7 +222,8 @@ TEST(FailClosed, AFailedStageIsNeverGreen) {
 
 TEST(FailClosed, AChangedTestSetIsNoBaseline) {
   Inputs in = inputs(vectors(100, 0, 0));
-  in.evidence.vectors["predictions.csv"] = vector_of(100, [](int) { return true; }, "2");
+  in.evidence.vectors["predictions.csv"] = vector_of(
+      100, [](int) { return true; }, "2");
   for (const bool bootstrap : {false, true}) {
     for (const MetricRule& asked : {paired(.01, kLenient), max_drop(.02)}) {
       const Verdict verdict = judge({.bootstrap = bootstrap, .metrics = {asked}, .stage = {}}, in);
@@ -359,16 +371,14 @@ TEST(Paired, TheHardRuleCatchesWhatFiftyExamplesCannotShow) {
 
 TEST(Paired, NumbersAndTheSentence) {
   Inputs in = inputs(vectors(1000, 20, 120));
-  in.evidence.metrics[0].value = .774;
-  in.baseline->evidence.metrics[0].value = .874;
   const Verdict verdict = judge(policy(paired(.01, kLenient)), in);
   const Reason& reason = only(verdict);
   EXPECT_EQ(verdict.headline,
-            "accuracy fell from 0.874 to 0.774 (-10.0 points, 90 % CI -11.9 to -8.2, margin 1) against run 1 "
+            "accuracy fell from 0.98 to 0.88 (-10.0 points, 90 % CI -11.9 to -8.2, margin 1) against run 1 "
             "of commit "
             "3f2a91c (main)");
-  EXPECT_EQ(reason.value, .774);
-  EXPECT_EQ(reason.baseline, .874);
+  EXPECT_EQ(reason.value, .88);
+  EXPECT_EQ(reason.baseline, .98);
   EXPECT_EQ(reason.limit, -.01);
   EXPECT_EQ(reason.counts, (PairedCounts{1000, 20, 120}));
   EXPECT_NEAR(reason.interval->low, -.11945, 5e-6);
@@ -376,6 +386,16 @@ TEST(Paired, NumbersAndTheSentence) {
   EXPECT_DOUBLE_EQ(*reason.level, .9);
   EXPECT_DOUBLE_EQ(*reason.p_value, mcnemar_mid_p_worse(20, 120));
   EXPECT_EQ(verdict.baseline, in.baseline->run);
+}
+
+TEST(Paired, AMetricMustNotContradictThePredictions) {
+  Inputs in = inputs(vectors(1000, 20, 120));
+  in.evidence.metrics[0].value = .99;
+  const Verdict verdict = judge(policy(paired(.2, kLenient)), in);
+  EXPECT_EQ(verdict.kind, VerdictKind::error);
+  EXPECT_EQ(verdict.headline, "accuracy: metrics.json says 0.99, the predictions give 0.88");
+  in.evidence.metrics[0].value = 88.1;  // per cent
+  EXPECT_EQ(judge(policy(paired(.2, kLenient)), in).kind, VerdictKind::pass);
 }
 
 TEST(Paired, AMetricThatIsNotTheShareOfRightAnswersIsToldApart) {
@@ -445,7 +465,8 @@ TEST(Verdict, TheHeadlineNamesTheCauseAndTheOthers) {
   MetricRule loss = rule("loss", Direction::lower);
   loss.max_drop = .1;
   const Verdict verdict = judge({.bootstrap = false, .metrics = {accuracy, loss}, .stage = {}}, in);
-  EXPECT_THAT(verdict.headline, HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); also red: loss"));
+  EXPECT_THAT(verdict.headline,
+              HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); also red: loss"));
   EXPECT_EQ(verdict.reasons.size(), 4u);
 }
 
