@@ -3,26 +3,14 @@
 #include <fmt/format.h>
 #include <git2.h>
 
-#include <memory>
-#include <mutex>
-
 #include "engine/base/files.h"
 #include "engine/base/subprocess.h"
 #include "engine/base/text.h"
+#include "engine/trigger/git_handles.h"
 
 namespace pawl::trigger {
 namespace {
 
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using RepositoryPtr = std::unique_ptr<git_repository, Freer<git_repository_free>>;
-using ObjectPtr = std::unique_ptr<git_object, Freer<git_object_free>>;
-using CommitPtr = std::unique_ptr<git_commit, Freer<git_commit_free>>;
 using TreePtr = std::unique_ptr<git_tree, Freer<git_tree_free>>;
 using TreeEntryPtr = std::unique_ptr<git_tree_entry, Freer<git_tree_entry_free>>;
 using BlobPtr = std::unique_ptr<git_blob, Freer<git_blob_free>>;
@@ -30,38 +18,6 @@ using DiffPtr = std::unique_ptr<git_diff, Freer<git_diff_free>>;
 using ReferencePtr = std::unique_ptr<git_reference, Freer<git_reference_free>>;
 using BranchIteratorPtr = std::unique_ptr<git_branch_iterator, Freer<git_branch_iterator_free>>;
 using StatusListPtr = std::unique_ptr<git_status_list, Freer<git_status_list_free>>;
-
-Error failure(int code, std::string_view what, std::string_view where) {
-  const ::git_error* last = git_error_last();
-  return Error(code == GIT_ENOTFOUND ? ErrorCode::not_found : ErrorCode::io,
-               fmt::format("{}: {}", what, last != nullptr ? last->message : "unknown git error"),
-               std::string(where));
-}
-
-Result<RepositoryPtr> open_repository(const std::string& path) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    git_libgit2_init();
-    // Ownership checks protect against configuration run by the git program; libgit2 only reads here.
-    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-  });
-  git_repository* raw = nullptr;
-  if (int code = git_repository_open_ext(&raw, path.c_str(), 0, nullptr); code != 0) {
-    return failure(code, "cannot open the git repository", path);
-  }
-  return RepositoryPtr(raw);
-}
-
-Result<CommitPtr> look_up_commit(git_repository* repository, std::string_view sha) {
-  git_oid id;
-  if (int code = git_oid_fromstrn(&id, sha.data(), sha.size()); code != 0 || sha.size() != 40) {
-    return Error(ErrorCode::invalid, fmt::format("'{}' is not a commit id", to_valid_utf8(sha, 80)));
-  }
-  git_commit* raw = nullptr;
-  if (int code = git_commit_lookup(&raw, repository, &id); code != 0)
-    return failure(code, "no such commit", sha);
-  return CommitPtr(raw);
-}
 
 Result<TreePtr> tree_of(git_commit* commit) {
   git_tree* raw = nullptr;
