@@ -50,6 +50,14 @@ Result<Db> open_record_for_reading(const std::string& path) {
   PAWL_ASSIGN(Db db, Db::open(path, Db::Access::read_only));
   PAWL_ASSIGN(int version, version_of(db));
   PAWL_RETURN_IF_ERROR(check_not_newer(version, path));
+  if (version < schema_version()) {
+    return Error(
+        ErrorCode::conflict,
+        fmt::format("has schema version {}, this program reads {}: the next `pawl serve` or `pawl run`"
+                    " brings it up to date",
+                    version, schema_version()),
+        path);
+  }
   return db;
 }
 

@@ -13,7 +13,7 @@ namespace pawl::store {
 Result<Db> open_record(const std::string& path);
 
 // A read-only connection for queries; never checkpoints, so that the writer alone moves the log into the
-// file.
+// file. Refuses a file of another schema, also an older one: reading migrates nothing.
 Result<Db> open_record_for_reading(const std::string& path);
 
 // The schema version this binary writes.

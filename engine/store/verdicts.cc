@@ -1,11 +1,41 @@
 #include "engine/store/verdicts.h"
 
+#include <fmt/format.h>
+
 namespace pawl::store {
 namespace {
 
 Baseline read_baseline(const Stmt& row) {
-  return {row.integer(0), row.string(1), row.string(2), row.string(3),
-          row.string(4),  row.string(5), row.string(6), row.integer(7)};
+  Baseline out{row.integer(0), row.string(1), row.string(2), row.string(3),
+               row.string(4),  row.string(5), row.string(6), row.integer(7)};
+  if (!row.is_null(8)) out.newer_run = row.string(8);
+  out.testsets = row.string(9);
+  out.run_number = row.integer(10);
+  out.commit = row.string(11);
+  out.verdict = row.string(12);
+  return out;
+}
+
+template <class... Args>
+Result<std::vector<Baseline>> select_baselines(Db& db, std::string_view rest, const Args&... args) {
+  PAWL_ASSIGN(Stmt row, db.prepare(fmt::format(
+                            "SELECT b.id, b.project, b.branch, b.run_id, b.cause, b.who, b.why, b.created_ms,"
+                            " b.newer_run, b.testsets, r.number, r.commit_sha, coalesce(r.verdict, '')"
+                            " FROM baselines b JOIN runs r ON r.id=b.run_id {}",
+                            rest)));
+  row.bind_all(args...);
+  std::vector<Baseline> out;
+  while (true) {
+    PAWL_ASSIGN(bool more, row.step());
+    if (!more) return out;
+    out.push_back(read_baseline(row));
+  }
+}
+
+Result<std::optional<Baseline>> first(Result<std::vector<Baseline>> rows) {
+  if (!rows.ok()) return std::move(rows).error();
+  if (rows->empty()) return std::optional<Baseline>();
+  return std::optional<Baseline>(std::move(rows->front()));
 }
 
 }  // namespace
@@ -50,31 +80,53 @@ Result<std::optional<Verdict>> verdict_of(Db& db, std::string_view run_id) {
 
 Result<void> insert_baseline(Db& db, const Baseline& b) {
   return db.run(
-      "INSERT INTO baselines (project, branch, run_id, cause, who, why, created_ms) VALUES (?,?,?,?,?,?,?)",
-      b.project, b.branch, b.run_id, b.cause, b.who, b.why, b.created_ms);
+      "INSERT INTO baselines (project, branch, run_id, cause, who, why, created_ms, newer_run, testsets)"
+      " VALUES (?,?,?,?,?,?,?,?,?)",
+      b.project, b.branch, b.run_id, b.cause, b.who, b.why, b.created_ms, b.newer_run, b.testsets);
+}
+
+Result<std::optional<Baseline>> pinned_baseline(Db& db, std::string_view project, std::string_view branch) {
+  PAWL_ASSIGN(auto last,
+              first(select_baselines(db,
+                                     "WHERE b.project=? AND b.branch=? AND b.cause IN ('pin', 'unpin')"
+                                     " ORDER BY b.id DESC LIMIT 1",
+                                     project, branch)));
+  if (!last || !last->is_pin()) return std::optional<Baseline>();
+  return last;
+}
+
+Result<std::optional<Baseline>> latest_green(Db& db, std::string_view project, std::string_view branch) {
+  return first(select_baselines(db,
+                                "WHERE b.project=? AND b.branch=? AND b.cause IN ('green', 'bootstrap')"
+                                " AND b.newer_run IS NULL ORDER BY b.id DESC LIMIT 1",
+                                project, branch));
 }
 
 Result<std::optional<Baseline>> current_baseline(Db& db, std::string_view project, std::string_view branch) {
-  PAWL_ASSIGN(Stmt row,
-              db.prepare("SELECT id, project, branch, run_id, cause, who, why, created_ms FROM baselines"
-                         " WHERE project=? AND branch=? ORDER BY id DESC LIMIT 1"));
-  row.bind_all(project, branch);
-  PAWL_ASSIGN(bool found, row.step());
-  if (!found) return std::optional<Baseline>();
-  return std::optional<Baseline>(read_baseline(row));
+  PAWL_ASSIGN(auto pinned, pinned_baseline(db, project, branch));
+  if (pinned) return pinned;
+  return latest_green(db, project, branch);
 }
 
-Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project) {
-  PAWL_ASSIGN(Stmt row,
-              db.prepare("SELECT id, project, branch, run_id, cause, who, why, created_ms FROM baselines"
-                         " WHERE ?1='' OR project=?1 ORDER BY id DESC"));
+Result<std::vector<Baseline>> current_baselines(Db& db, std::string_view project) {
+  PAWL_ASSIGN(Stmt row, db.prepare("SELECT DISTINCT project, branch FROM baselines WHERE ?1='' OR project=?1"
+                                   " ORDER BY project, branch"));
   row.bind_all(project);
   std::vector<Baseline> out;
   while (true) {
     PAWL_ASSIGN(bool more, row.step());
     if (!more) return out;
-    out.push_back(read_baseline(row));
+    PAWL_ASSIGN(auto current, current_baseline(db, row.string(0), row.string(1)));
+    if (current) out.push_back(std::move(*current));
   }
+}
+
+Result<std::vector<Baseline>> baseline_events(Db& db, std::string_view project, std::string_view branch) {
+  return select_baselines(db, "WHERE b.project=? AND b.branch=? ORDER BY b.id", project, branch);
+}
+
+Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project) {
+  return select_baselines(db, "WHERE ?1='' OR b.project=?1 ORDER BY b.id DESC", project);
 }
 
 Result<bool> ever_green(Db& db, std::string_view project, std::string_view branch) {

@@ -1,5 +1,5 @@
-// Verdicts and baselines. Both are append-only: a verdict is written once, the baseline of a branch is its
-// newest row.
+// Verdicts and baselines. Both are append-only: a verdict is written once, what happened to the baseline of a
+// branch is a list of events.
 #pragma once
 
 #include <cstdint>
@@ -28,22 +28,43 @@ struct Verdict {
   int64_t created_ms = 0;
 };
 
+// A run became a baseline (green, bootstrap), was pinned, or unpinned.
 struct Baseline {
   int64_t id = 0;
   std::string project;
   std::string branch;
   std::string run_id;
-  std::string cause;  // green, bootstrap, pin
+  std::string cause;  // green, bootstrap, pin, unpin
   std::string who;
   std::string why;
   int64_t created_ms = 0;
+  // Of a green run that finished late: the run of a later commit that was the baseline by then, and stayed
+  // it.
+  std::optional<std::string> newer_run = std::nullopt;
+  std::string testsets = "{}";  // JSON object: digest of the test set by the predictions file
+
+  // Of its run; reading fills them, inserting does not look at them.
+  int64_t run_number = 0;
+  std::string commit = "";
+  std::string verdict = "";
+
+  bool is_pin() const { return cause == "pin"; }
 };
 
 Result<void> insert_verdict(Db& db, const Verdict& verdict);
 Result<std::optional<Verdict>> verdict_of(Db& db, std::string_view run_id);
 
 Result<void> insert_baseline(Db& db, const Baseline& baseline);
+// The pinned one, else the green one of the latest commit.
 Result<std::optional<Baseline>> current_baseline(Db& db, std::string_view project, std::string_view branch);
+// The current ones of all branches; of one project, or of all (empty).
+Result<std::vector<Baseline>> current_baselines(Db& db, std::string_view project);
+// The pin that nobody has taken back.
+Result<std::optional<Baseline>> pinned_baseline(Db& db, std::string_view project, std::string_view branch);
+// The current one as if nothing were pinned.
+Result<std::optional<Baseline>> latest_green(Db& db, std::string_view project, std::string_view branch);
+// Every event of the branch, oldest first.
+Result<std::vector<Baseline>> baseline_events(Db& db, std::string_view project, std::string_view branch);
 Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project);  // newest first; empty: all
 // Whether the branch ever had a baseline, that is a green run whose metrics were gated: bootstrapping is over
 // then. A run that passed with the gate off was not judged and does not count.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/store/verdicts.h"
 #include "record_fixture.h"
 
 namespace pawl::store {
@@ -41,6 +42,37 @@ TEST_F(RecordTest, ANewerSchemaIsRefusedAndLeftAlone) {
   auto raw = Db::open(path(), Db::Access::read_only);
   ASSERT_TRUE(raw.ok());
   EXPECT_EQ(*raw->query_int("PRAGMA user_version"), schema_version() + 1);
+}
+
+// Rows from before pins held: the next green run had replaced a pin.
+TEST_F(RecordTest, BaselinesOfTheFirstSchemaKeepTheirMeaning) {
+  const std::string old = dir_->path() + "/old.db";
+  {
+    auto first = read_file(std::string(PAWL_MIGRATIONS_DIR) + "/0001_initial.sql", 1 << 20);
+    ASSERT_TRUE(first.ok());
+    auto raw = Db::open(old, Db::Access::create);
+    ASSERT_TRUE(raw.ok() && raw->exec(*first).ok() && raw->exec("PRAGMA user_version=1").ok());
+    for (const char* tail : {"AA", "AB"}) ASSERT_TRUE(insert_run(*raw, make_run(tail)).ok());
+    const auto add = [&](const char* branch, const char* tail, const char* cause) {
+      EXPECT_TRUE(raw->run("INSERT INTO baselines (project, branch, run_id, cause, who, why, created_ms)"
+                           " VALUES ('model', ?, ?, ?, 'ada', 'why', 1)",
+                           branch, make_run(tail).id, cause)
+                      .ok());
+    };
+    add("replaced", "AA", "pin");
+    add("replaced", "AB", "green");
+    add("held", "AB", "green");
+    add("held", "AA", "pin");
+  }
+  auto refused = open_record_for_reading(old);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::conflict);
+  auto db = open_record(old);
+  ASSERT_TRUE(db.ok()) << db.error().to_string();
+  EXPECT_EQ((*current_baseline(*db, "model", "replaced"))->run_id, make_run("AB").id);
+  EXPECT_EQ((*current_baseline(*db, "model", "held"))->run_id, make_run("AA").id);
+  EXPECT_EQ(baseline_events(*db, "model", "replaced")->size(), 3u);
+  EXPECT_EQ(baseline_events(*db, "model", "held")->size(), 2u);
 }
 
 TEST_F(RecordTest, AFileThatIsNoDatabaseIsAnError) {

@@ -151,6 +151,45 @@ TEST_F(ResultsTest, TheNewestBaselineCountsAndHistoryStays) {
   EXPECT_FALSE(insert_baseline(db(), {0, "model", "main", id_, "whim", "", "", 4}).ok());
 }
 
+TEST_F(ResultsTest, APinHoldsUntilItIsTakenBack) {
+  std::string second = add_run(make_run("AB")).id;
+  ASSERT_TRUE(insert_baseline(db(), {0, "model", "main", id_, "pin", "ada", "by hand", 1}).ok());
+  ASSERT_TRUE(insert_baseline(db(), {0, "model", "main", second, "green", "", "", 2}).ok());
+  EXPECT_EQ((*current_baseline(db(), "model", "main"))->run_id, id_);
+  EXPECT_EQ((*latest_green(db(), "model", "main"))->run_id, second);
+  EXPECT_TRUE(*pinned_baseline(db(), "model", "main"));
+  ASSERT_TRUE(insert_baseline(db(), {0, "model", "main", id_, "unpin", "ada", "enough", 3}).ok());
+  EXPECT_FALSE(*pinned_baseline(db(), "model", "main"));
+  EXPECT_EQ((*current_baseline(db(), "model", "main"))->run_id, second);
+  EXPECT_EQ(baseline_history(db(), "model")->size(), 3u);
+}
+
+TEST_F(ResultsTest, AGreenRunOfAnEarlierCommitIsRecordedButNotCurrent) {
+  std::string late = add_run(make_run("AB")).id;
+  ASSERT_TRUE(insert_baseline(db(), {0, "model", "main", id_, "green", "", "", 1}).ok());
+  ASSERT_TRUE(
+      insert_baseline(db(), {0, "model", "main", late, "green", "", "", 2, id_, "{\"p.csv\":\"00\"}"}).ok());
+  EXPECT_EQ((*current_baseline(db(), "model", "main"))->run_id, id_);
+  auto events = baseline_events(db(), "model", "main");
+  ASSERT_EQ(events->size(), 2u);
+  EXPECT_EQ((*events)[1].newer_run, id_);
+  EXPECT_EQ((*events)[1].testsets, "{\"p.csv\":\"00\"}");
+  EXPECT_EQ((*events)[1].run_number, 2);
+  EXPECT_EQ((*events)[1].commit, make_run("AB").commit_sha);
+}
+
+TEST_F(ResultsTest, TheCurrentOneOfEachBranch) {
+  std::string feature = add_run(make_run("AB", "feature")).id;
+  ASSERT_TRUE(insert_baseline(db(), {0, "model", "main", id_, "green", "", "", 1}).ok());
+  ASSERT_TRUE(insert_baseline(db(), {0, "model", "main", id_, "green", "", "", 2}).ok());
+  ASSERT_TRUE(insert_baseline(db(), {0, "other", "dev", feature, "pin", "", "", 3}).ok());
+  auto all = current_baselines(db(), "");
+  ASSERT_EQ(all->size(), 2u);
+  EXPECT_EQ((*all)[0].id, 2);
+  EXPECT_TRUE((*all)[1].is_pin());
+  EXPECT_EQ(current_baselines(db(), "other")->size(), 1u);
+}
+
 TEST_F(ResultsTest, EverGreenMeansABaselineOfTheBranch) {
   std::string feature = add_run(make_run("AB", "feature")).id;
   ASSERT_TRUE(insert_baseline(db(), {0, "model", "feature", feature, "green", "", "", 1}).ok());
