@@ -68,11 +68,38 @@ struct MetricRule {
   bool operator==(const MetricRule&) const = default;
 };
 
+// Which earlier green run of the target branch a run is compared with. All kinds look only at what is in the
+// past of the run and of the target branch.
+struct BaselineRule {
+  enum class Kind {
+    last_green,  // the nearest
+    best,        // for each metric the run in which it was best
+    rolling,     // the nearest; its numbers are the medians over the last `runs`
+    tag,         // the nearest whose commit carries a tag that fits `tag`
+  };
+  Kind kind = Kind::last_green;
+  std::int64_t runs = 0;
+  std::string tag = "";  // a glob
+
+  bool operator==(const BaselineRule&) const = default;
+};
+
+// A second anchor, against many drops each of which is small enough: the best median of a metric over
+// `window` green runs in a row.
+struct SustainedRule {
+  std::int64_t window = 3;  // >= 2
+  double max_drop = 0;      // how much worse than that is still green, >= 0, absolute
+
+  bool operator==(const SustainedRule&) const = default;
+};
+
 struct Policy {
   // A first run may turn green without a baseline, and only while the target branch never had a green run.
   bool bootstrap = false;
   std::vector<MetricRule> metrics;
   std::string stage;  // whose outputs are judged; empty: the last stage that wrote metrics
+  BaselineRule baseline = {};
+  std::optional<SustainedRule> sustained = {};  // of every metric
 
   bool operator==(const Policy&) const = default;
 };

@@ -9,6 +9,7 @@
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/multiplicity.h"
 #include "engine/gate/paired_reason.h"
+#include "engine/gate/sustained.h"
 #include "engine/gate/wording.h"
 
 namespace pawl::gate {
@@ -48,6 +49,20 @@ void add_failures(const Inputs& inputs, std::vector<Reason>& out) {
   }
 }
 
+void add_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
+                std::vector<Reason>& out) {
+  if (const auto own = inputs.own_baselines.find(rule.metric); own != inputs.own_baselines.end()) {
+    Inputs compared;
+    compared.evidence = inputs.evidence;
+    compared.baseline = own->second;
+    compared.target_branch = inputs.target_branch;
+    judge_metric(policy, rule, compared, out);
+  } else {
+    judge_metric(policy, rule, inputs, out);
+  }
+  if (policy.sustained) judge_sustained(*policy.sustained, rule, inputs, out);
+}
+
 void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>& out) {
   std::string unjudged;
   if (!inputs.stages.empty()) {
@@ -59,7 +74,7 @@ void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>
   }
   for (const MetricRule& rule : policy.metrics) {
     if (unjudged.empty()) {
-      judge_metric(policy, rule, inputs, out);
+      add_metric(policy, rule, inputs, out);
     } else {
       out.push_back(plain_reason(Check::metric, Status::not_judged, rule.metric,
                                  fmt::format("{} was not judged: {}", rule.metric, unjudged)));
@@ -85,6 +100,7 @@ int weight(Check check) {
     case Check::ceiling:
       return 2;
     case Check::metric:
+    case Check::sustained:
       return 1;
     case Check::slices:
       return 0;
@@ -227,6 +243,8 @@ std::string_view to_string(Check check) {
       return "paired";
     case Check::slices:
       return "slices";
+    case Check::sustained:
+      return "sustained";
   }
   return "metric";
 }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/gate/evaluation.h"
+#include "engine/gate/green_run.h"
 #include "engine/gate/metrics.h"
 #include "engine/gate/paired.h"
 #include "engine/gate/policy.h"
@@ -68,6 +69,7 @@ struct BaselineRun {
   std::string commit;
   std::string branch;
   std::int64_t finished_unix_ms = 0;
+  std::string note = "";  // what is special about it: "pinned", "3 commits before the merge base"
 
   bool operator==(const BaselineRun&) const = default;
 };
@@ -78,16 +80,30 @@ struct Baseline {
 };
 
 struct Inputs {
-  Evidence evidence;                 // of the stage that is judged
-  std::vector<Finding> findings;     // in the order in which they fired
-  std::vector<StageFailure> stages;  // those that did not succeed, in the order of the pipeline
-  std::vector<Unwatched> unwatched;  // when no stage at all was watched: those that were to be
-  std::optional<Baseline> baseline;  // the last green run of the target branch
-  std::string target_branch;
+  Evidence evidence;                  // of the stage that is judged
+  std::vector<Finding> findings;      // in the order in which they fired
+  std::vector<StageFailure> stages;   // those that did not succeed, in the order of the pipeline
+  std::vector<Unwatched> unwatched;   // when no stage at all was watched: those that were to be
+  std::optional<Baseline> baseline;   // as policy.baseline chose it
+  std::string target_branch;          // as people are told of it
   bool target_was_ever_green = true;  // false allows policy.bootstrap
+  std::map<std::string, Baseline> own_baselines = {};  // metric -> another baseline than the others'
+  std::vector<GreenRun> past = {};                     // oldest first: what policy.sustained looks at
 };
 
-enum class Check { finding, stage, output, metric, baseline, floor, ceiling, max_drop, paired, slices };
+enum class Check {
+  finding,
+  stage,
+  output,
+  metric,
+  baseline,
+  floor,
+  ceiling,
+  max_drop,
+  paired,
+  slices,
+  sustained
+};
 // not_judged and bootstrap do not make a verdict worse than PASS.
 enum class Status { pass, not_judged, bootstrap, inconclusive, no_baseline, error, fail };
 
@@ -133,6 +149,7 @@ struct Verdict {
 //     when the interval lies within the margin, else INCONCLUSIVE; all tests must pass, which needs no
 //     correction. Models that answer alike pass.
 //   slices: floor, max_drop and the paired test within each slice, on values taken from the predictions.
+//   sustained: FAIL when the value is worse than the sustained best by more (sustained.h).
 // max_drop, paired and slices need a comparable baseline: the same metric, over as many examples, on the same
 // test set (as far as both runs left predictions), with the same slices. Without one NO_BASELINE, except that
 // policy.bootstrap lets a run pass while the target branch was never green and there is no baseline at all;

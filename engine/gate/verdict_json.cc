@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::array kKinds = {VerdictKind::pass, VerdictKind::inconclusive, VerdictKind::no_baseline,
                                VerdictKind::error, VerdictKind::fail};
-constexpr std::array kChecks = {Check::finding,  Check::stage, Check::output,  Check::metric,
-                                Check::baseline, Check::floor, Check::ceiling, Check::max_drop,
-                                Check::paired,   Check::slices};
+constexpr std::array kChecks = {Check::finding,  Check::stage,  Check::output,   Check::metric,
+                                Check::baseline, Check::floor,  Check::ceiling,  Check::max_drop,
+                                Check::paired,   Check::slices, Check::sustained};
 constexpr std::array kStatuses = {Status::pass,         Status::not_judged,  Status::bootstrap,
                                   Status::inconclusive, Status::no_baseline, Status::error,
                                   Status::fail};
@@ -41,7 +41,8 @@ Json to_json(const BaselineRun& run) {
           {"number", run.number},
           {"commit", run.commit},
           {"branch", run.branch},
-          {"finished_ms", run.finished_unix_ms}};
+          {"finished_ms", run.finished_unix_ms},
+          {"note", run.note}};
 }
 
 // Every number of a reason is finite: what is not has a sentence of its own instead.
@@ -114,8 +115,8 @@ Result<Verdict> verdict_from_json(std::string_view text) {
   verdict.headline = json_string(object, "headline");
   if (const auto it = object.find("baseline"); it != object.end() && it->is_object()) {
     verdict.baseline =
-        BaselineRun{json_string(*it, "run"), json_int(*it, "number"), json_string(*it, "commit"),
-                    json_string(*it, "branch"), json_int(*it, "finished_ms")};
+        BaselineRun{json_string(*it, "run"),    json_int(*it, "number"),      json_string(*it, "commit"),
+                    json_string(*it, "branch"), json_int(*it, "finished_ms"), json_string(*it, "note")};
   }
   if (const auto it = object.find("reasons"); it != object.end() && it->is_array()) {
     for (const Json& item : *it) {

@@ -1,7 +1,8 @@
 // A verdict as JSON: what the record keeps and `--json` and the API show.
 //
 //   {"kind": "FAIL", "headline": "...", "exit_code": 1,
-//    "baseline": {"run": "01HX...", "number": 1, "commit": "3f2a...", "branch": "main", "finished_ms": 0} or
+//    "baseline": {"run": "01HX...", "number": 1, "commit": "3f2a...", "branch": "main", "finished_ms": 0,
+//                 "note": ""} or
 //    null, "reasons": [{"check": "paired", "status": "fail", "subject": "accuracy", "sentence": "...", and
 //    where the
 //                 check has them: "slice", "test", "value", "baseline", "limit", "n", "b", "c", "ci_low",

@@ -52,7 +52,8 @@ std::string describe_change(std::string_view metric, double from, double to) {
 std::string describe(const BaselineRun& run) {
   // The first ten characters of a ULID are its millisecond.
   const std::string name = run.number > 0 ? fmt::format("{}", run.number) : run.id.substr(0, 10);
-  return fmt::format("run {} of commit {} ({})", name, run.commit.substr(0, 7), run.branch);
+  return fmt::format("run {} of commit {} ({}{}{})", name, run.commit.substr(0, 7), run.branch,
+                     run.note.empty() ? "" : ", ", run.note);
 }
 
 std::string describe(const Finding& finding) {

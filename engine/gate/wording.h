@@ -17,7 +17,7 @@ std::pair<std::string, std::string> format_numbers(double a, double b);
 // "accuracy fell from 0.874 to 0.812", "accuracy stayed at 0.874".
 std::string describe_change(std::string_view metric, double from, double to);
 
-// "run 12 of commit 3f2a91c (main)".
+// "run 12 of commit 3f2a91c (main)", "run 12 of commit 3f2a91c (main, 3 commits before the merge base)".
 std::string describe(const BaselineRun& run);
 
 // "exploding_tensor at step 340, rank 1, tensor fc1.weight: the gradient ...".

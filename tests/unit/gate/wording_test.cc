@@ -49,6 +49,7 @@ TEST(Wording, Runs) {
   EXPECT_EQ(describe(BaselineRun{"01KEX4Q2ZBAAAAAAAAAAAAAAAA", 0, "3f2a91c0ffee", "main", 0}),
             "run 01KEX4Q2ZB of commit 3f2a91c (main)");
   EXPECT_EQ(describe(BaselineRun{"x", 7, "abc", "main", 0}), "run 7 of commit abc (main)");
+  EXPECT_EQ(describe(BaselineRun{"x", 7, "abc", "main", 0, "pinned"}), "run 7 of commit abc (main, pinned)");
 }
 
 TEST(Wording, Findings) {
