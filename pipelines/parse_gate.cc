@@ -110,6 +110,8 @@ GateSection read_gate(Reader& reader, const Node& node) {
   reader.fields(node, "gate",
                 {reader.boolean_field("bootstrap", out.policy.bootstrap),
                  {"stage", read_stage},
+                 {"baseline", [&](const Node& n) { out.policy.baseline = read_baseline(reader, n); }},
+                 {"sustained", [&](const Node& n) { out.policy.sustained = read_sustained(reader, n); }},
                  {"metrics", read_metrics}});
   return out;
 }

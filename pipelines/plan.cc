@@ -51,6 +51,7 @@ Enum word_at(const Json& object, const char* key, const char* const (&words)[N])
 }
 
 constexpr const char* kDirections[] = {"higher", "lower"};
+constexpr const char* kBaselines[] = {"last_green", "best", "rolling", "tag"};
 constexpr const char* kModes[] = {"lenient", "strict"};
 constexpr const char* kStatistics[] = {"accuracy", "mean", "auc", "average_precision", "macro_f1"};
 
@@ -210,9 +211,29 @@ gate::MetricRule metric_from(const Json& json) {
   return rule;
 }
 
+Json baseline_json(const gate::BaselineRule& rule) {
+  return {{"kind", kBaselines[static_cast<size_t>(rule.kind)]}, {"runs", rule.runs}, {"tag", rule.tag}};
+}
+
+gate::BaselineRule baseline_from(const Json& json) {
+  return {word_at<gate::BaselineRule::Kind>(json, "kind", kBaselines), json.at("runs"), json.at("tag")};
+}
+
+Json sustained_json(const std::optional<gate::SustainedRule>& rule) {
+  if (!rule) return nullptr;
+  return {{"window", rule->window}, {"max_drop", rule->max_drop}};
+}
+
+std::optional<gate::SustainedRule> sustained_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return gate::SustainedRule{json.at("window"), json.at("max_drop")};
+}
+
 Json gate_json(const gate::Policy& gate) {
   return {{"bootstrap", gate.bootstrap},
           {"stage", gate.stage},
+          {"baseline", baseline_json(gate.baseline)},
+          {"sustained", sustained_json(gate.sustained)},
           {"metrics", list_json(gate.metrics, metric_json)}};
 }
 
@@ -220,6 +241,8 @@ gate::Policy gate_from(const Json& json) {
   gate::Policy gate;
   gate.bootstrap = json.at("bootstrap");
   gate.stage = json.at("stage");
+  gate.baseline = baseline_from(json.at("baseline"));
+  gate.sustained = sustained_from(json.at("sustained"));
   gate.metrics = list_at(json, "metrics", metric_from);
   return gate;
 }

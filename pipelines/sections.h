@@ -38,6 +38,9 @@ struct GateSection {
 };
 GateSection read_gate(Reader& reader, const Node& node);
 
+gate::BaselineRule read_baseline(Reader& reader, const Node& node);
+gate::SustainedRule read_sustained(Reader& reader, const Node& node);
+
 // The paired test and the slices of a metric; `what` names it in messages: "metric 'accuracy'".
 gate::PairedTest read_paired(Reader& reader, const Node& node, const std::string& what);
 std::vector<gate::SliceRule> read_slices(Reader& reader, const Node& node, const std::string& what);

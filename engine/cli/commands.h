@@ -122,7 +122,14 @@ struct PinOptions {
   std::string why;
   bool red = false;  // although it is not PASS
 };
+struct UnpinOptions {
+  std::string project;  // empty: the only one
+  std::string branch;   // empty: the only one
+  std::string why;
+};
 int baseline_list(const Global& global, const std::string& project);
+int baseline_history(const Global& global, const std::string& project);
+int baseline_unpin(const Global& global, const UnpinOptions& options);
 int baseline_pin(const Global& global, const PinOptions& options);
 
 struct ArtifactOptions {

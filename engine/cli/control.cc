@@ -17,6 +17,7 @@
 #include "engine/cli/record.h"
 #include "engine/core/pin.h"
 #include "engine/core/run_json.h"
+#include "engine/core/unpin.h"
 #include "engine/store/cas.h"
 #include "engine/store/database.h"
 #include "engine/store/results.h"
@@ -52,34 +53,93 @@ Result<int> post_to_run(const Global& global, const std::string& name, std::stri
   return 0;
 }
 
+// How a baseline got there: "pin", "green", or "late" after a run of a later commit.
+Cell cause_cell(const store::Baseline& b) {
+  return {b.newer_run ? b.cause + ", late" : b.cause};
+}
+
 Result<int> list_baselines(const Global& global, const std::string& project) {
   PAWL_ASSIGN(Record record, open_record(global.home));
-  PAWL_ASSIGN(auto history, store::baseline_history(record.db, project));
+  PAWL_ASSIGN(auto current, store::current_baselines(record.db, project));
   if (global.json) {
     Json out = Json::array();
-    for (const auto& b : history) out.push_back(core::baseline_json(b));
+    for (const auto& b : current) out.push_back(core::current_baseline_json(b));
     print_json({{"baselines", out}});
     return 0;
   }
   std::vector<std::vector<Cell>> rows;
   int64_t now = SystemClock().unix_ms();
-  std::map<std::pair<std::string, std::string>, bool> seen;
-  for (const auto& b : history) {
-    PAWL_ASSIGN(auto run, store::find_run(record.db, b.run_id));
-    bool current = seen.emplace(std::pair(b.project, b.branch), true).second;
-    rows.push_back({{current ? "current" : "", Tone::good},
-                    {b.project},
+  for (const auto& b : current) {
+    rows.push_back({{b.project},
                     {b.branch},
-                    {run ? std::to_string(run->number) : "?"},
-                    {run ? run->commit_sha.substr(0, 8) : "?"},
-                    {b.cause},
-                    {b.who},
+                    {std::to_string(b.run_number)},
+                    {b.commit.substr(0, 8)},
+                    {b.verdict, verdict_tone(b.verdict)},
+                    {b.is_pin() ? "pinned" : "", Tone::warn},
                     {age(b.created_ms, now), Tone::dim},
                     {b.why}});
   }
   print(rows.empty()
             ? "no baselines yet\n"
-            : render_table({"", "project", "branch", "run", "commit", "cause", "who", "when", "why"}, rows));
+            : render_table({"project", "branch", "run", "commit", "verdict", "", "since", "why"}, rows));
+  return 0;
+}
+
+Result<int> list_history(const Global& global, const std::string& project) {
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  PAWL_ASSIGN(auto history, store::baseline_history(record.db, project));
+  if (global.json) {
+    Json out = Json::array();
+    for (const auto& b : history) out.push_back(core::baseline_event_json(b));
+    print_json({{"baselines", out}});
+    return 0;
+  }
+  std::vector<std::vector<Cell>> rows;
+  int64_t now = SystemClock().unix_ms();
+  for (const auto& b : history) {
+    rows.push_back({{age(b.created_ms, now), Tone::dim},
+                    {b.project},
+                    {b.branch},
+                    cause_cell(b),
+                    {std::to_string(b.run_number)},
+                    {b.commit.substr(0, 8)},
+                    {b.verdict, verdict_tone(b.verdict)},
+                    {b.who},
+                    {b.why}});
+  }
+  print(rows.empty()
+            ? "no baselines yet\n"
+            : render_table({"when", "project", "branch", "cause", "run", "commit", "verdict", "who", "why"},
+                           rows));
+  return 0;
+}
+
+Result<store::Baseline> unpin_here(const core::Home& home, const core::Unpin& unpin) {
+  PAWL_ASSIGN(FileLock lock, FileLock::try_acquire(home.lock()));
+  PAWL_ASSIGN(Db db, store::open_record(home.database()));
+  return core::unpin_baseline(db, unpin, SystemClock().unix_ms());
+}
+
+Result<int> unpin(const Global& global, const UnpinOptions& options) {
+  PAWL_ASSIGN(Record record, open_record(global.home));
+  const core::Home& home = record.home;
+  core::Unpin unpin{options.project, options.branch, user_name(), options.why};
+  Json event;
+  if (auto daemon = DaemonClient::connect(home); daemon.ok()) {
+    PAWL_ASSIGN(event, daemon->post("/api/v1/baselines/unpin", {{"project", unpin.project},
+                                                                {"branch", unpin.branch},
+                                                                {"who", unpin.who},
+                                                                {"why", unpin.why}}));
+  } else {
+    PAWL_ASSIGN(store::Baseline baseline, unpin_here(home, unpin));
+    event = core::baseline_event_json(baseline);
+  }
+  if (global.json) {
+    print_json(event);
+  } else {
+    print(fmt::format("run {} is no longer pinned as the baseline of {} in {}\n", json_int(event, "number"),
+                      json_string(event, "branch"), json_string(event, "project")));
+  }
   return 0;
 }
 
@@ -192,6 +252,12 @@ int cancel(const Global& global, const std::string& run) {
 }
 int baseline_list(const Global& global, const std::string& project) {
   return finish(list_baselines(global, project));
+}
+int baseline_history(const Global& global, const std::string& project) {
+  return finish(list_history(global, project));
+}
+int baseline_unpin(const Global& global, const UnpinOptions& options) {
+  return finish(unpin(global, options));
 }
 int baseline_pin(const Global& global, const PinOptions& options) {
   return finish(pin(global, options));

@@ -66,6 +66,7 @@ struct CommandLine {
   pawl::cli::LogsOptions logs;
   pawl::cli::TraceOptions trace;
   pawl::cli::PinOptions pin;
+  pawl::cli::UnpinOptions unpin;
   pawl::cli::ArtifactOptions artifact;
   std::string attempt_dir;
 
@@ -128,7 +129,7 @@ void CommandLine::add_pipeline_commands() {
   c->add_option("path", run.path, "The git repository")->capture_default_str();
   c->add_option("--ref", run.ref, "Commit, branch or tag to run")->capture_default_str();
   c->add_option("--branch", run.branch, "Count the run for this branch (default: the branch HEAD is on)");
-  c->add_option("--target", run.target, "Branch whose last green run is the baseline")->capture_default_str();
+  c->add_option("--target", run.target, "Branch whose green runs are the baselines")->capture_default_str();
   c->add_option("--project", run.project, "Name in the record (default: from the origin URL or the folder)");
   c->add_flag("--quiet", run.quiet, "Do not print what the stages print");
   add_data_option(c, run.data);
@@ -191,7 +192,7 @@ void CommandLine::add_daemon_commands() {
   c->add_option("url", project_add.url, "Clone URL, or the path of a bare repository on this machine")
       ->required();
   c->add_option("--name", project_add.name, "Name (default: from the URL)");
-  c->add_option("--target", project_add.target, "Branch whose last green run is the baseline")
+  c->add_option("--target", project_add.target, "Branch whose green runs are the baselines")
       ->capture_default_str();
   c->add_option("--username", project_add.username, "User name for https clones");
   c->add_option("--token-env", project_add.token_env,
@@ -267,14 +268,23 @@ void CommandLine::add_acting_commands() {
 
   auto* baseline = app.add_subcommand("baseline", "What runs are compared with");
   baseline->require_subcommand(1);
-  c = command(baseline, "list", "The history, newest first",
+  c = command(baseline, "list", "The baseline of each branch, and whether it is pinned",
               [this] { return pawl::cli::baseline_list(global, project_name); });
+  c->add_option("--project", project_name, "Of this project");
+  c = command(baseline, "history", "What became a baseline: who, when, why, newest first",
+              [this] { return pawl::cli::baseline_history(global, project_name); });
   c->add_option("--project", project_name, "Of this project");
   c = command(baseline, "pin", "Make a run the baseline of its target branch, on record",
               [this] { return pawl::cli::baseline_pin(global, pin); });
   add_run_argument(c, pin.run, true);
   c->add_option("--why", pin.why, "The reason, for the record")->required();
   c->add_flag("--red", pin.red, "Although its verdict is not PASS");
+
+  c = command(baseline, "unpin", "Take a pin back: the pipeline's policy chooses again",
+              [this] { return pawl::cli::baseline_unpin(global, unpin); });
+  c->add_option("--project", unpin.project, "Of this project (default: the one with a pin)");
+  c->add_option("--branch", unpin.branch, "Of this target branch (default: the one with a pin)");
+  c->add_option("--why", unpin.why, "The reason, for the record")->required();
 
   auto* artifacts = app.add_subcommand("artifacts", "Files a run left");
   artifacts->require_subcommand(1);

@@ -21,7 +21,7 @@ struct ForgeConfig {
 struct Project {
   std::string name;
   std::string url;                   // what the mirror fetches from
-  std::string target = "main";       // the branch whose last green run is the baseline
+  std::string target = "main";       // the branch whose green runs are the baselines
   std::vector<std::string> secrets;  // any of them signs a webhook; several while one is being rotated
   std::string username;              // for https clones
   std::string token;

@@ -226,6 +226,10 @@ Result<store::Baseline> Engine::pin_baseline(const Pin& pin) {
   return core::pin_baseline(*db_, pin, context_->clock.unix_ms());
 }
 
+Result<store::Baseline> Engine::unpin_baseline(const Unpin& unpin) {
+  return core::unpin_baseline(*db_, unpin, context_->clock.unix_ms());
+}
+
 void Engine::abandon_open_runs() {
   auto open = store::open_runs(*db_);
   if (!open.ok()) return log_error("open runs: {}", open.error().to_string());

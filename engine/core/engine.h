@@ -19,6 +19,7 @@
 #include "engine/core/project_worker.h"
 #include "engine/core/run_driver.h"
 #include "engine/core/status_sender.h"
+#include "engine/core/unpin.h"
 #include "engine/forge/webhook.h"
 
 namespace pawl::core {
@@ -57,6 +58,7 @@ class Engine {
                   std::function<void(Result<store::Run>)> done);
   Result<void> cancel(const std::string& run_id, const std::string& who);
   Result<store::Baseline> pin_baseline(const Pin& pin);
+  Result<store::Baseline> unpin_baseline(const Unpin& unpin);
 
   // Stores verified deliveries in one transaction, so that many cost one fsync. Per delivery: true, or false
   // when it was there already; an error when nothing was stored (all of them, when the record failed). Work

@@ -52,16 +52,30 @@ Result<std::string> judged_stage(Db& db, const std::string& run_id, const gate::
   return last;
 }
 
+std::vector<gate::Metric> metrics_of_stage(const std::vector<store::Metric>& metrics,
+                                           const std::string& stage) {
+  std::vector<gate::Metric> out;
+  for (const store::Metric& m : metrics) {
+    if (m.stage == stage) out.push_back({m.name, m.value, std::nullopt, m.unit, m.n});
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id,
+                                               const gate::Policy& policy) {
+  PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
+  PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics));
+  return metrics_of_stage(metrics, stage);
+}
 
 Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::string& run_id,
                                      const gate::Policy& policy) {
   gate::Evidence evidence;
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
   PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics));
-  for (const store::Metric& m : metrics) {
-    if (m.stage == stage) evidence.metrics.push_back({m.name, m.value, std::nullopt, m.unit, m.n});
-  }
+  evidence.metrics = metrics_of_stage(metrics, stage);
   std::set<std::string> wanted = {"predictions.csv"};  // an edited test set is noticed for max_drop too
   for (const gate::MetricRule& rule : policy.metrics) {
     if (rule.paired) wanted.insert(rule.paired->predictions);

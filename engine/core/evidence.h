@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/base/sqlite.h"
 #include "engine/gate/policy.h"
@@ -15,5 +16,8 @@ namespace pawl::core {
 // as unreadable.
 Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::string& run_id,
                                      const gate::Policy& policy);
+
+// Of the same stage only the metrics.
+Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id, const gate::Policy& policy);
 
 }  // namespace pawl::core

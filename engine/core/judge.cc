@@ -12,11 +12,6 @@
 namespace pawl::core {
 namespace {
 
-struct Gathered {
-  gate::Inputs inputs;
-  std::optional<std::string> baseline_run;
-};
-
 // The last attempt of a stage says how the stage ended.
 const store::Attempt* last_attempt(const std::vector<store::Attempt>& attempts, const std::string& stage) {
   const store::Attempt* found = nullptr;
@@ -73,37 +68,38 @@ void add_unwatched(const std::vector<schedule::StageNode>& stages,
   inputs.unwatched = std::move(unwatched);
 }
 
-Result<Gathered> gather(Db& db, const Home& home, const store::Run& run, const gate::Policy& policy,
-                        const std::vector<schedule::StageNode>& stages) {
-  Gathered out;
+Result<gate::Inputs> gather(Db& db, const Home& home, const trigger::Repository& repository,
+                            const store::Run& run, const gate::Policy& policy,
+                            const std::vector<schedule::StageNode>& stages) {
+  gate::Inputs out;
   store::Cas cas(home.cas());
   PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
   PAWL_ASSIGN(auto findings, store::findings_of(db, run.id));
   for (const schedule::StageNode& stage : stages) {
-    add_stage(stage, last_attempt(attempts, stage.name), findings, out.inputs);
+    add_stage(stage, last_attempt(attempts, stage.name), findings, out);
   }
-  add_unwatched(stages, attempts, out.inputs);
-  PAWL_ASSIGN(out.inputs.evidence, load_evidence(db, cas, run.id, policy));
-  out.inputs.target_branch = run.target;
-  PAWL_ASSIGN(out.inputs.target_was_ever_green, store::ever_green(db, run.project, run.target));
-  PAWL_ASSIGN(auto baseline, store::current_baseline(db, run.project, run.target));
-  if (!baseline) return out;
-  PAWL_ASSIGN(auto baseline_run, store::find_run(db, baseline->run_id));
-  if (!baseline_run)
-    return Error(ErrorCode::internal, "the baseline's run is not in the record", baseline->run_id);
-  gate::Baseline compared;
-  compared.run = {baseline_run->id, baseline_run->number, baseline_run->commit_sha, baseline_run->branch,
-                  baseline_run->finished_ms.value_or(0)};
-  PAWL_ASSIGN(compared.evidence, load_evidence(db, cas, baseline_run->id, policy));
-  out.inputs.baseline = std::move(compared);
-  out.baseline_run = baseline_run->id;
+  add_unwatched(stages, attempts, out);
+  PAWL_ASSIGN(out.evidence, load_evidence(db, cas, run.id, policy));
+  PAWL_ASSIGN(out.target_was_ever_green, store::ever_green(db, run.project, run.target));
+  PAWL_ASSIGN(ComparedWith compared, find_baseline({db, cas, repository, run, policy, out.evidence}));
+  out.target_branch = std::move(compared.branch);
+  out.baseline = std::move(compared.baseline);
+  out.own_baselines = std::move(compared.own_baselines);
+  out.past = std::move(compared.past);
   return out;
 }
 
-Result<Judgement> judge_with(Db& db, const Home& home, const store::Run& run, const pipeline::Plan& plan,
+std::string testsets_json(const gate::Evidence& evidence) {
+  Json out = Json::object();
+  for (const auto& [file, vector] : evidence.vectors) out[file] = vector.testset;
+  return dump_json(out);
+}
+
+Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository& repository,
+                             const store::Run& run, const pipeline::Plan& plan,
                              const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
-  PAWL_ASSIGN(Gathered gathered, gather(db, home, run, plan.gate, stages));
-  gate::Verdict verdict = gate::judge(plan.gate, gathered.inputs);
+  PAWL_ASSIGN(gate::Inputs inputs, gather(db, home, repository, run, plan.gate, stages));
+  gate::Verdict verdict = gate::judge(plan.gate, inputs);
   Judgement out;
   out.verdict.run_id = run.id;
   out.verdict.kind = gate::to_string(verdict.kind);
@@ -118,15 +114,18 @@ Result<Judgement> judge_with(Db& db, const Home& home, const store::Run& run, co
   out.exit_code = gate::exit_code(verdict.kind);
   bool on_target = run.branch == run.target;
   if (verdict.kind == gate::VerdictKind::pass && on_target && !plan.gate.metrics.empty()) {
-    out.baseline_cause = plan.gate.bootstrap && !gathered.baseline_run ? "bootstrap" : "green";
+    out.baseline_cause = plan.gate.bootstrap && !inputs.baseline ? "bootstrap" : "green";
+    out.testsets = testsets_json(inputs.evidence);
+    PAWL_ASSIGN(out.placement, place_green_run(db, repository, run));
   }
   return out;
 }
 
 }  // namespace
 
-Judgement judge_run(const Home& home, const store::Run& run, const pipeline::Plan& plan,
-                    const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
+Judgement judge_run(const Home& home, const std::string& repository, const store::Run& run,
+                    const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
+                    int64_t now_ms) {
   Judgement out;
   out.verdict.run_id = run.id;
   out.verdict.body = "{}";
@@ -138,13 +137,19 @@ Judgement judge_run(const Home& home, const store::Run& run, const pipeline::Pla
     return out;
   }
   auto db = store::open_record_for_reading(home.database());
-  auto judged = db.ok() ? judge_with(*db, home, run, plan, stages, now_ms) : Result<Judgement>(db.error());
+  auto judged = db.ok() ? judge_with(*db, home, trigger::Repository(repository), run, plan, stages, now_ms)
+                        : Result<Judgement>(db.error());
   if (judged.ok()) return std::move(*judged);
   // A gate that did not run is red.
   out.verdict.kind = "ERROR";
   out.verdict.headline = "the gate could not be evaluated: " + judged.error().to_string();
   out.exit_code = 3;
   return out;
+}
+
+Result<Placement> place_again(const Home& home, const std::string& repository, const store::Run& run) {
+  PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
+  return place_green_run(db, trigger::Repository(repository), run);
 }
 
 }  // namespace pawl::core

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/find_baseline.h"
 #include "engine/core/home.h"
 #include "engine/schedule/dag.h"
 #include "engine/store/runs.h"
@@ -20,11 +21,18 @@ struct Judgement {
   int exit_code = 3;
   // The cause when the run becomes the baseline of its target branch: "green" or "bootstrap"; empty when not.
   std::string baseline_cause;
+  Placement placement;          // of the run that becomes a baseline
+  std::string testsets = "{}";  // of the same, as store::Baseline has it
 };
 
-// A gate that cannot be evaluated is an ERROR, never a pass.
-Judgement judge_run(const Home& home, const store::Run& run, const pipeline::Plan& plan,
-                    const std::vector<schedule::StageNode>& stages, int64_t now_ms);
+// `repository` is a local one that has the run's commit. A gate that cannot be evaluated is an ERROR, never a
+// pass.
+Judgement judge_run(const Home& home, const std::string& repository, const store::Run& run,
+                    const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
+                    int64_t now_ms);
+
+// The placement anew, when another green run was recorded since.
+Result<Placement> place_again(const Home& home, const std::string& repository, const store::Run& run);
 
 // Writes report/{report.html,summary.md,junit.xml} of a run that is about to finish with `verdict`.
 Result<void> write_reports(const Home& home, const store::Run& run, const store::Verdict& verdict);

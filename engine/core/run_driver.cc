@@ -414,8 +414,8 @@ void RunDriver::judge() {
   int64_t now = context_.clock.unix_ms();
   run_on_pool(
       context_,
-      [home, run = run_, plan = plan_, nodes = nodes_, now] {
-        Judgement judgement = judge_run(*home, run, plan, nodes, now);
+      [home, repository = source_.repository, run = run_, plan = plan_, nodes = nodes_, now] {
+        Judgement judgement = judge_run(*home, repository, run, plan, nodes, now);
         if (auto written = write_reports(*home, run, judgement.verdict); !written.ok()) {
           log_error("run {}: the report cannot be written: {}", run.number, written.error().to_string());
         }
@@ -466,7 +466,30 @@ void RunDriver::finish_early(std::string verdict, std::string headline, int exit
       });
 }
 
+// Another green run of the branch may have finished since this one was placed.
+bool RunDriver::is_placed(const Judgement& judgement) const {
+  if (judgement.baseline_cause.empty()) return true;
+  auto latest = store::latest_green(context_.db, run_.project, run_.target);
+  if (!latest.ok()) must_record(latest.error(), "baselines");
+  return (*latest ? (*latest)->id : 0) == judgement.placement.seen;
+}
+
+void RunDriver::place(const Judgement& judgement) {
+  const Home* home = &context_.home;
+  run_on_pool(
+      context_,
+      [home, repository = source_.repository, run = run_] { return place_again(*home, repository, run); },
+      [self = weak_from_this(), judgement = judgement](const Result<Placement>& placed) mutable {
+        auto driver = self.lock();
+        if (!driver) return;
+        if (!placed.ok()) must_record(placed.error(), "baselines");
+        judgement.placement = *placed;
+        driver->finish(judgement);
+      });
+}
+
 void RunDriver::finish(const Judgement& judgement) {
+  if (!is_placed(judgement)) return place(judgement);
   int64_t now = context_.clock.unix_ms();
   const store::Verdict& verdict = judgement.verdict;
   bool green = verdict.kind == "PASS";
@@ -478,8 +501,9 @@ void RunDriver::finish(const Judgement& judgement) {
                                                               verdict.headline, judgement.exit_code, now));
                        if (!judgement.baseline_cause.empty()) {
                          PAWL_RETURN_IF_ERROR(store::insert_baseline(
-                             context_.db, {0, run_.project, run_.branch, run_.id, judgement.baseline_cause,
-                                           "pawl", verdict.headline, now}));
+                             context_.db,
+                             {0, run_.project, run_.branch, run_.id, judgement.baseline_cause, "pawl",
+                              verdict.headline, now, judgement.placement.newer_run, judgement.testsets}));
                        }
                        return {};
                      }),

@@ -69,6 +69,8 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
   void judge();
   void finish_early(std::string verdict, std::string headline, int exit_code);
   void finish(const Judgement& judgement);
+  bool is_placed(const Judgement& judgement) const;
+  void place(const Judgement& judgement);
   void queue_commit_status(std::string_view state, std::string description);
   void publish_run() const;
   const pipeline::Stage& stage_spec(const std::string& name) const;

@@ -96,10 +96,29 @@ Json artifact_json(const store::Artifact& a) {
 }
 
 Json baseline_json(const store::Baseline& b) {
-  return {{"id", b.id},         {"project", b.project},
-          {"branch", b.branch}, {"run", b.run_id},
-          {"cause", b.cause},   {"who", b.who},
-          {"why", b.why},       {"created", format_utc(b.created_ms)}};
+  return {{"id", b.id},
+          {"project", b.project},
+          {"branch", b.branch},
+          {"run", b.run_id},
+          {"cause", b.cause},
+          {"who", b.who},
+          {"why", b.why},
+          {"created", format_utc(b.created_ms)},
+          {"newer_run", optional_json(b.newer_run)}};
+}
+
+Json baseline_event_json(const store::Baseline& b) {
+  Json out = baseline_json(b);
+  out["number"] = b.run_number;
+  out["commit"] = b.commit;
+  out["verdict"] = b.verdict;
+  return out;
+}
+
+Json current_baseline_json(const store::Baseline& b) {
+  Json out = baseline_event_json(b);
+  out["pinned"] = b.is_pin();
+  return out;
 }
 
 Result<Json> full_run_json(Db& db, const store::Run& run) {

@@ -17,6 +17,8 @@ Json metric_json(const store::Metric& metric);
 Json finding_json(const store::Finding& finding);
 Json artifact_json(const store::Artifact& artifact);
 Json baseline_json(const store::Baseline& baseline);
+Json baseline_event_json(const store::Baseline& baseline);    // with number, commit and verdict of its run
+Json current_baseline_json(const store::Baseline& baseline);  // and whether it is pinned
 
 // The run with data versions, stages, attempts, metrics, findings, artifacts and the whole verdict.
 Result<Json> full_run_json(Db& db, const store::Run& run);

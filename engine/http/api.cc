@@ -274,7 +274,12 @@ void Api::add_reading_routes(Router& router) {
              }));
   router.add("GET", "/api/v1/baselines", reading([](Db& db, const Request& request) -> Result<Response> {
                PAWL_ASSIGN(auto rows, store::baseline_history(db, query_text(request, "project")));
-               return json_response(200, {{"baselines", list_of(rows, core::baseline_json)}});
+               return json_response(200, {{"baselines", list_of(rows, core::baseline_event_json)}});
+             }));
+  router.add("GET", "/api/v1/baselines/current",
+             reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(auto rows, store::current_baselines(db, query_text(request, "project")));
+               return json_response(200, {{"baselines", list_of(rows, core::current_baseline_json)}});
              }));
   router.add("GET", "/api/v1/deliveries", reading([](Db& db, const Request& request) -> Result<Response> {
                PAWL_ASSIGN(auto rows, store::list_deliveries(db, query_text(request, "project"), 100));
@@ -351,6 +356,17 @@ void Api::add_acting_routes(Router& router) {
                                json_bool(body, "red")};
                  PAWL_ASSIGN(store::Baseline baseline, engine_.pin_baseline(pin));
                  return core::baseline_json(baseline);
+               }();
+               respond(answer.ok() ? json_response(201, *answer) : error_response(answer.error()));
+             }));
+  router.add("POST", "/api/v1/baselines/unpin",
+             on_engine([this](const Request& request, const Responder& respond) {
+               auto answer = [&]() -> Result<Json> {
+                 PAWL_ASSIGN(Json body, command_body(request));
+                 core::Unpin unpin{json_string(body, "project"), json_string(body, "branch"), who(body),
+                                   to_valid_utf8(json_string(body, "why"), 1000)};
+                 PAWL_ASSIGN(store::Baseline event, engine_.unpin_baseline(unpin));
+                 return core::baseline_event_json(event);
                }();
                respond(answer.ok() ? json_response(201, *answer) : error_response(answer.error()));
              }));

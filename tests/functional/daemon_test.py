@@ -27,7 +27,7 @@ class Pushes(PawlTest):
         run = self.wait_run(3)
         self.assertEqual(run["verdict"], "PASS")
         self.assertEqual(run["baseline"], self.runs()[0]["id"], "a red run must not become the baseline")
-        history = self.pawl_json("baseline", "list")["baselines"]
+        history = self.pawl_json("baseline", "history")["baselines"]
         self.assertEqual([b["cause"] for b in history], ["green", "bootstrap"])
         report = self.home / "runs" / run["id"] / "report"
         self.assertEqual(sorted(p.name for p in report.iterdir()), ["junit.xml", "report.html", "summary.md"])

@@ -52,7 +52,7 @@ class Run(PawlTest):
         self.assertEqual(self.pawl_json("baseline", "list")["baselines"], [])
         self.commit("gated", **{"__pawl__yml": PIPELINE})
         self.assertEqual(self.pawl_json("run", self.clone)["verdict"], "PASS")
-        self.assertEqual([b["cause"] for b in self.pawl_json("baseline", "list")["baselines"]], ["bootstrap"])
+        self.assertEqual([b["cause"] for b in self.pawl_json("baseline", "history")["baselines"]], ["bootstrap"])
 
     def test_a_branch_cannot_relax_its_gate(self):
         self.commit("good")

@@ -1,0 +1,217 @@
+#include "engine/core/find_baseline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+#include "engine/core/evidence.h"
+#include "engine/gate/baseline_choice.h"
+#include "engine/store/verdicts.h"
+#include "engine/trigger/ancestry.h"
+
+namespace pawl::core {
+namespace {
+
+using Kind = gate::BaselineRule::Kind;
+
+// Green runs as the record has them.
+struct Recorded {
+  std::vector<gate::GreenRun> all;
+  std::vector<gate::GreenRun> since_pin;  // with the pinned run; all, when nothing was ever pinned
+  std::optional<std::string> pinned;      // the run, while the pin holds
+};
+
+gate::GreenRun green_run(const store::Baseline& event) {
+  gate::GreenRun run{.id = event.run_id, .number = event.run_number, .commit = event.commit};
+  auto testsets = parse_json(event.testsets, "baselines.testsets");
+  if (testsets.ok() && testsets->is_object()) {
+    for (const auto& [file, digest] : testsets->items()) {
+      if (digest.is_string()) run.testsets[file] = digest.get<std::string>();
+    }
+  }
+  return run;
+}
+
+Recorded sort_events(const std::vector<store::Baseline>& events) {
+  Recorded out;
+  for (const store::Baseline& event : events) {
+    if (event.is_pin()) out.since_pin.clear();
+    if (event.cause == "unpin") {
+      out.pinned.reset();
+      continue;
+    }
+    if (event.is_pin()) {
+      out.pinned = event.run_id;
+    } else {
+      out.all.push_back(green_run(event));
+    }
+    out.since_pin.push_back(green_run(event));
+  }
+  return out;
+}
+
+class Finder {
+ public:
+  explicit Finder(const BaselineQuery& query) : query_(query), rule_(query.policy.baseline) {}
+
+  Result<ComparedWith> run() {
+    const store::Run& run = query_.run;
+    PAWL_ASSIGN(auto events, store::baseline_events(query_.db, run.project, run.target));
+    recorded_ = sort_events(events);
+    out_.branch = run.target;
+    if (recorded_.pinned) {
+      PAWL_ASSIGN(out_.baseline, load(*recorded_.pinned, "pinned"));
+    }
+    if (!recorded_.pinned || query_.policy.sustained) PAWL_RETURN_IF_ERROR(look_back());
+    if (query_.policy.sustained) {
+      PAWL_ASSIGN(out_.past, with_metrics(gate::in_commit_order(recorded_.since_pin, commits_)));
+    }
+    if (!recorded_.pinned) PAWL_RETURN_IF_ERROR(choose());
+    return std::move(out_);
+  }
+
+ private:
+  bool wants_one() const { return rule_.kind == Kind::last_green || rule_.kind == Kind::tag; }
+
+  // Puts the commits of green runs that are in the past into commits_.
+  Result<void> look_back() {
+    if (rule_.kind == Kind::tag) {
+      PAWL_ASSIGN(auto tagged, trigger::tagged_commits(query_.repository, rule_.tag));
+      std::erase_if(recorded_.all, [&](const gate::GreenRun& run) { return !tagged.contains(run.commit); });
+    }
+    trigger::AncestryQuery ancestry{.commit = query_.run.commit_sha, .heads = {}, .wanted = {}};
+    if (query_.run.branch != query_.run.target)
+      ancestry.heads = trigger::heads_of_branch(query_.repository, query_.run.target);
+    if (wants_one()) add_commits(recorded_.all, ancestry.wanted);
+    if (!wants_one() || query_.policy.sustained) add_commits(recorded_.since_pin, ancestry.wanted);
+    if (ancestry.wanted.empty()) return {};
+    if (rule_.kind == Kind::rolling) ancestry.enough = static_cast<std::size_t>(rule_.runs);
+    if (rule_.kind == Kind::best || query_.policy.sustained) ancestry.enough = ancestry.wanted.size();
+    PAWL_ASSIGN(trigger::Ancestry found, trigger::find_ancestors(query_.repository, ancestry));
+    if (found.cut && found.found.size() < ancestry.wanted.size()) {
+      return Error(ErrorCode::unavailable,
+                   "the history of this clone is cut: which earlier green run is the nearest cannot be told; "
+                   "run `git fetch --unshallow` (in GitHub Actions: fetch-depth: 0)");
+    }
+    for (const trigger::Ancestor& ancestor : found.found)
+      commits_.push_back({ancestor.commit, ancestor.distance});
+    meets_branch_ = !ancestry.heads.empty();
+    base_ = found.base;
+    return {};
+  }
+
+  static void add_commits(const std::vector<gate::GreenRun>& runs, std::set<std::string>& out) {
+    for (const gate::GreenRun& run : runs) out.insert(run.commit);
+  }
+
+  Result<void> choose() {
+    auto past = gate::in_commit_order(wants_one() ? recorded_.all : recorded_.since_pin, commits_);
+    if (!wants_one()) {
+      PAWL_ASSIGN(past, with_metrics(std::move(past)));
+    }
+    const auto choice = gate::choose_baseline(query_.policy, query_.candidate, past);
+    if (!choice) {
+      name_the_empty_past();
+      return {};
+    }
+    for (const auto& [metric, index] : choice->best) {
+      PAWL_ASSIGN(out_.own_baselines[metric], load(past[index].id, "best " + metric));
+      if (!out_.baseline) out_.baseline = out_.own_baselines[metric];
+    }
+    if (!out_.baseline) {
+      PAWL_ASSIGN(out_.baseline, load(past[choice->run].id, note_on(past[choice->run], *choice)));
+    }
+    for (gate::Metric& metric : out_.baseline->evidence.metrics) {
+      const auto middle = choice->medians.find(metric.name);
+      if (middle != choice->medians.end()) metric.value = middle->second;
+    }
+    return {};
+  }
+
+  std::string note_on(const gate::GreenRun& run, const gate::BaselineChoice& choice) const {
+    std::vector<std::string> notes;
+    if (!choice.medians.empty())
+      notes.push_back(fmt::format("medians of the last {} green runs", rule_.runs));
+    // On the branch itself the parent is what one expects.
+    if (run.distance > (meets_branch_ ? 0 : 1)) {
+      notes.push_back(fmt::format("{} commit{} before{}", run.distance, run.distance == 1 ? "" : "s",
+                                  meets_branch_ ? " the merge base" : ""));
+    }
+    return join(notes, ", ");
+  }
+
+  void name_the_empty_past() {
+    if (recorded_.all.empty() && rule_.kind != Kind::tag) return;  // then the branch has none at all
+    if (base_.empty() && meets_branch_) {
+      out_.branch = fmt::format("the history that this commit shares with {}", query_.run.target);
+    } else {
+      const std::string& base = base_.empty() ? query_.run.commit_sha : base_;
+      out_.branch = fmt::format("{} up to commit {}", query_.run.target, base.substr(0, 7));
+    }
+    if (rule_.kind == Kind::tag) out_.branch += fmt::format(", tagged {},", rule_.tag);
+  }
+
+  Result<gate::Baseline> load(const std::string& id, std::string note) {
+    PAWL_ASSIGN(auto run, store::find_run(query_.db, id));
+    if (!run) return Error(ErrorCode::internal, "the baseline's run is not in the record", id);
+    gate::Baseline out;
+    out.run = {run->id,        run->number, run->commit_sha, run->branch, run->finished_ms.value_or(0),
+               std::move(note)};
+    PAWL_ASSIGN(out.evidence, load_evidence(query_.db, query_.cas, run->id, query_.policy));
+    return out;
+  }
+
+  Result<std::vector<gate::GreenRun>> with_metrics(std::vector<gate::GreenRun> runs) {
+    for (gate::GreenRun& run : runs) {
+      PAWL_ASSIGN(run.metrics, load_metrics(query_.db, run.id, query_.policy));
+    }
+    return runs;
+  }
+
+  const BaselineQuery& query_;
+  const gate::BaselineRule& rule_;
+  Recorded recorded_;
+  std::vector<gate::PastCommit> commits_;  // nearest first
+  std::string base_;
+  bool meets_branch_ = false;  // the target branch is another than the run's
+  ComparedWith out_;
+};
+
+// Whether `older` is in the past of `newer`. What cannot be told (a shallow clone, a commit that is gone) is
+// no.
+bool is_ancestor(const trigger::Repository& repository, const std::string& older, const std::string& newer) {
+  auto base = repository.merge_base(older, newer);
+  return base.ok() && *base == older;
+}
+
+}  // namespace
+
+Result<ComparedWith> find_baseline(const BaselineQuery& query) {
+  auto found = Finder(query).run();
+  // A gate that compares with nothing must not be red because there is nothing to be told.
+  if (!found.ok() && !gate::needs_baseline(query.policy)) return ComparedWith{{}, {}, {}, query.run.target};
+  return found;
+}
+
+Result<Placement> place_green_run(Db& db, const trigger::Repository& repository, const store::Run& run) {
+  PAWL_ASSIGN(auto latest, store::latest_green(db, run.project, run.target));
+  Placement out;
+  if (!latest) return out;
+  out.seen = latest->id;
+  bool older = latest->run_number > run.number;
+  if (latest->commit != run.commit_sha) {
+    // After a force push what the branch no longer has gives way.
+    const auto heads = trigger::heads_of_branch(repository, run.target);
+    const bool kept = std::any_of(heads.begin(), heads.end(), [&](const std::string& head) {
+      return is_ancestor(repository, latest->commit, head);
+    });
+    older = (kept || heads.empty()) && is_ancestor(repository, run.commit_sha, latest->commit);
+  }
+  if (older) out.newer_run = latest->run_id;
+  return out;
+}
+
+}  // namespace pawl::core

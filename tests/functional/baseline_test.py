@@ -1,0 +1,223 @@
+"""Which earlier run a run is compared with: by the order of commits, whatever order runs finish in."""
+
+import json
+import re
+import unittest
+
+from harness import PIPELINE, PawlTest, wait_until
+
+# Only a largest drop, of half a point: 1000 examples cannot show as little to a paired test.
+NARROW = PIPELINE.replace("max_drop: 0.05, paired: {margin: 0.05}", "max_drop: 0.005")
+# Each run waits for a file of its own, named by its accuracy.
+WAITING = PIPELINE.replace("run: python3 train.py",
+                           "run: while [ ! -e ../../../go-$(cat accuracy) ]; do sleep 0.05; done; python3 train.py")
+
+
+class BaselineTest(PawlTest):
+    def baselines(self, command="list"):
+        return self.pawl_json("baseline", command)["baselines"]
+
+    def number_of(self, run_id):
+        return next((run["number"] for run in self.runs() if run["id"] == run_id), None)
+
+    def run_commit(self, accuracy, verdict="PASS", files=None):
+        """Commits and runs; the number of the baseline it was compared with."""
+        self.commit(f"accuracy {accuracy}", accuracy=str(accuracy), **(files or {}))
+        return self.run_here(verdict)
+
+    def run_here(self, verdict="PASS", *options):
+        code = {"PASS": 0, "FAIL": 1, "ERROR": 3, "NO_BASELINE": 4}[verdict]
+        self.last = self.pawl_json("run", self.clone, *options, code=code)
+        self.assertEqual(self.last["verdict"], verdict, self.last["headline"])
+        return self.number_of(self.last["baseline"])
+
+
+class Ancestors(BaselineTest):
+    def setUp(self):
+        super().setUp()
+        self.make_repository()
+
+    def test_a_red_run_never_becomes_the_baseline(self):
+        self.assertEqual(self.run_commit(0.9), None)
+        for _ in range(3):
+            self.assertEqual(self.run_commit(0.8, "FAIL"), 1)
+        self.assertEqual(self.run_commit(0.7, "FAIL"), 1)
+        self.assertIn("(main, 4 commits before)", self.last["headline"])
+        self.assertEqual([(b["number"], b["pinned"]) for b in self.baselines()], [(1, False)])
+        self.assertEqual(self.run_commit(0.9), 1)
+        self.assertEqual(self.run_commit(0.88), 6)
+        self.assertNotIn("commits before", self.last["headline"])
+
+    def test_a_branch_is_compared_with_where_it_left(self):
+        self.run_commit(0.9)
+        for name in ("docs", "more docs"):
+            self.commit(name)  # no run of these
+        self.git("checkout", "--quiet", "-b", "feature")
+        self.commit("feature")
+        self.git("checkout", "--quiet", "main")
+        self.run_commit(0.99)
+        self.git("checkout", "--quiet", "feature")
+        # Worse than main is by now, but not than what it grew from.
+        self.assertEqual(self.run_commit(0.89), 1)
+        self.assertIn("(main, 2 commits before the merge base)", self.last["headline"])
+        self.git("checkout", "--quiet", "--orphan", "unrelated")
+        self.run_commit(0.99, "NO_BASELINE")
+        self.assertIn("the history that this commit shares with main has no baseline", self.last["headline"])
+
+    def test_rewound_branch(self):
+        first = self.commit("good", accuracy="0.9")
+        self.run_here()
+        self.run_commit(0.95)
+        self.git("reset", "--quiet", "--hard", first)
+        self.assertEqual(self.run_commit(0.89), 1, "run 2 is no longer in the past")
+        self.assertEqual([b["number"] for b in self.baselines()], [3], "run 2 is no longer of the branch")
+
+    def test_a_green_run_of_an_older_commit_does_not_replace_the_newer(self):
+        first = self.commit("good", accuracy="0.9")
+        self.run_here()
+        self.run_commit(0.92)
+        self.assertEqual(self.run_here("PASS", "--ref", first, "--branch", "main"), 1)
+        self.assertEqual([b["number"] for b in self.baselines()], [2])
+        late = self.baselines("history")[0]
+        self.assertEqual((late["number"], self.number_of(late["newer_run"])), (3, 2))
+        self.assertIn("green, late", self.pawl("baseline", "history").stdout)
+
+    def test_a_shallow_clone_is_told_to_fetch(self):
+        self.run_commit(0.9)
+        self.push("no run of this")
+        self.push("nor of this")
+        self.clone = self.dir / "shallow"
+        self.git("clone", "--quiet", "--depth=2", f"file://{self.bare}", self.clone, cwd=self.dir)
+        self.run_here("ERROR", "--project", "model")
+        self.assertIn("git fetch --unshallow", self.last["headline"])
+        self.git("fetch", "--quiet", "--unshallow")
+        self.assertEqual(self.run_here("PASS", "--project", "model"), 1)
+
+    def test_a_shallow_clone_is_enough_for_a_gate_that_does_not_compare(self):
+        self.write({".pawl.yml": PIPELINE.replace(", max_drop: 0.05, paired: {margin: 0.05}", "")})
+        self.run_commit(0.9)
+        self.push("no run of this")
+        self.clone = self.dir / "shallow"
+        self.git("clone", "--quiet", "--depth=1", f"file://{self.bare}", self.clone, cwd=self.dir)
+        self.assertEqual(self.run_here("PASS", "--project", "model"), None)
+
+
+class OutOfOrder(BaselineTest):
+    def test_two_green_runs_that_finish_in_the_other_order(self):
+        self.serve_repository(WAITING)
+        (self.home / "go-0.9").touch()
+        self.push("first", accuracy="0.9")
+        self.wait_run(1)
+        self.push("older", accuracy="0.89")
+        self.wait_run(2, "running")
+        self.push("newer", accuracy="0.91")
+        self.wait_run(3, "running")
+        (self.home / "go-0.91").touch()
+        newer = self.wait_run(3)
+        self.assertEqual((newer["verdict"], self.number_of(newer["baseline"])), ("PASS", 1))
+        (self.home / "go-0.89").touch()
+        older = self.wait_run(2)
+        self.assertEqual((older["verdict"], self.number_of(older["baseline"])), ("PASS", 1))
+        self.assertEqual([b["number"] for b in self.baselines()], [3])
+        self.assertEqual([b["number"] for b in self.baselines("history")], [2, 3, 1])
+        (self.home / "go-0.92").touch()
+        self.push("next", accuracy="0.92")
+        self.assertEqual(self.number_of(self.wait_run(4)["baseline"]), 3)
+
+
+class Policies(BaselineTest):
+    def use(self, gate, pipeline=NARROW):
+        self.make_repository(pipeline.replace("  bootstrap: true", f"  bootstrap: true\n  {gate}"))
+
+    def test_slow_creep(self):
+        self.use("sustained: {window: 3, max_drop: 0.01}")
+        for accuracy in (0.9, 0.896, 0.892, 0.888):  # each step within the largest drop of half a point
+            self.run_commit(accuracy)
+        self.run_commit(0.884, "FAIL")  # 1.6 points in all
+        self.assertRegex(self.last["headline"], r"accuracy is 0\.884 .*sustained best 0\.896 over runs 1 to 3")
+
+    def test_best(self):
+        self.use("baseline: best")
+        for accuracy, against in ((0.9, None), (0.95, 1), (0.947, 2), (0.946, 2)):
+            self.assertEqual(self.run_commit(accuracy), against)
+        self.assertEqual(self.run_commit(0.943, "FAIL"), 2)
+        self.assertIn("best accuracy", self.last["headline"])
+
+    def test_rolling(self):
+        self.use("baseline: {rolling: 3}")
+        for accuracy in (0.9, 0.902, 0.91):
+            self.run_commit(accuracy)
+        self.assertEqual(self.run_commit(0.898), 3, "within half a point of 0.902")
+        self.assertIn("medians of the last 3 green runs", self.last["headline"])
+        self.run_commit(0.896, "FAIL")
+
+    def test_tag(self):
+        self.use('baseline: {tag: "v*"}')
+        self.run_commit(0.9)
+        self.git("tag", "-a", "-m", "released", "v1")
+        self.run_commit(0.95)
+        self.assertEqual(self.run_commit(0.897), 1, "run 2 has no tag")
+        self.git("tag", "--delete", "v1")
+        self.run_commit(0.95, "NO_BASELINE")
+        self.assertIn("tagged v*", self.last["headline"])
+
+
+class Pins(BaselineTest):
+    def setUp(self):
+        super().setUp()
+        self.make_repository()
+
+    def test_a_pin_holds_until_it_is_taken_back(self):
+        self.run_commit(0.9)
+        self.run_commit(0.95)
+        self.pawl("baseline", "pin", "1", "--why", "run 2 was luck")
+        self.assertEqual(self.run_commit(0.94), 1)
+        self.assertIn("(main, pinned)", self.last["headline"])
+        self.assertEqual(self.run_commit(0.94), 1)
+        self.assertEqual([(b["number"], b["pinned"], b["why"]) for b in self.baselines()], [(1, True, "run 2 was luck")])
+        self.assertIn("pinned", self.pawl("baseline", "list").stdout)
+        self.pawl("baseline", "unpin", code=2)
+        self.pawl("baseline", "unpin", "--why", " ", code=2)
+        done = self.pawl("baseline", "unpin", "--why", "it was no luck")
+        self.assertIn("run 1 is no longer pinned", done.stdout)
+        self.pawl("baseline", "unpin", "--why", "again", code=2)
+        self.assertEqual(self.run_commit(0.94), 4)
+        history = self.baselines("history")
+        self.assertEqual([(b["cause"], b["number"]) for b in history],
+                         [("green", 5), ("unpin", 1), ("green", 4), ("green", 3), ("pin", 1), ("green", 2), ("bootstrap", 1)])
+        self.assertEqual((history[1]["why"], history[1]["verdict"]), ("it was no luck", "PASS"))
+        self.assertTrue(history[1]["who"])
+        self.assertRegex(history[1]["commit"], re.compile("^[0-9a-f]{40}$"))
+
+    def test_a_pin_says_which_level_is_to_be_sustained(self):
+        self.write({".pawl.yml": PIPELINE.replace("  bootstrap: true",
+                                                  "  bootstrap: true\n  sustained: {window: 2, max_drop: 0.01}")})
+        for accuracy in (0.9, 0.9):
+            self.run_commit(accuracy)
+        self.run_commit(0.889, "FAIL")
+        self.run_commit(0.89)
+        self.pawl("baseline", "pin", "4", "--why", "the new data are harder")
+        self.assertEqual(self.run_commit(0.889), 4)
+
+    def test_over_the_api(self):
+        self.start_daemon()
+        self.run_in_daemon()
+        body = json.dumps({"run": "1", "who": "ada", "why": "by hand"})
+        self.assertEqual(self.request("POST", "/api/v1/baselines", body)[0], 201)
+        current = json.loads(self.request("GET", "/api/v1/baselines/current")[1])["baselines"]
+        self.assertEqual([(b["number"], b["pinned"], b["who"]) for b in current], [(1, True, "ada")])
+        status, answer = self.request("POST", "/api/v1/baselines/unpin", json.dumps({"who": "ada", "why": "enough"}))
+        self.assertEqual((status, json.loads(answer)["cause"]), (201, "unpin"))
+        self.assertEqual(self.request("POST", "/api/v1/baselines/unpin", json.dumps({"why": "enough"}))[0], 404)
+        history = json.loads(self.request("GET", "/api/v1/baselines?project=model")[1])["baselines"]
+        self.assertEqual([b["cause"] for b in history], ["unpin", "pin", "bootstrap"])
+
+    def run_in_daemon(self):
+        self.add_project()
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        self.push("good")
+        self.assertEqual(self.wait_run(1)["verdict"], "PASS")
+
+
+if __name__ == "__main__":
+    unittest.main()
