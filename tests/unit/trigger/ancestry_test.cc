@@ -4,12 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-#include <optional>
-
-#include "engine/base/files.h"
-#include "engine/base/subprocess.h"
-#include "engine/base/text.h"
+#include "tests/unit/trigger/git_fixture.h"
 
 namespace pawl::trigger {
 namespace {
@@ -17,40 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Repositories made by the git program, every commit at the same second unless a test says otherwise.
-class AncestryTest : public ::testing::Test {
+class AncestryTest : public GitTest {
  protected:
-  void SetUp() override {
-    auto dir = TempDir::create("pawl-ancestry");
-    ASSERT_TRUE(dir.ok());
-    dir_.emplace(std::move(*dir));
-    git({"init", "--quiet", "--initial-branch=main", path()});
-  }
-
-  std::string path() const { return dir_->path() + "/repository"; }
-  Repository repository() const { return Repository(path()); }
-
-  std::string git(std::vector<std::string> arguments, std::int64_t time = 1'700'000'000) {
-    CommandOptions options;
-    options.argv = {"git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"};
-    if (arguments[0] != "init" && arguments[0] != "clone") options.cwd = path();
-    for (std::string& argument : arguments) options.argv.push_back(std::move(argument));
-    std::map<std::string, std::string> env = current_environment();
-    env["GIT_CONFIG_NOSYSTEM"] = "1";
-    env["GIT_CONFIG_GLOBAL"] = "/dev/null";
-    env["GIT_AUTHOR_DATE"] = env["GIT_COMMITTER_DATE"] = fmt::format("{} +0000", time);
-    options.env = std::move(env);
-    auto done = run_command(options);
-    EXPECT_TRUE(done.ok() && done->status.success()) << (done.ok() ? done->err : done.error().to_string());
-    return done.ok() ? std::string(trim(done->out)) : "";
-  }
-
-  // A commit on the branch that is checked out; its message makes it unlike the others.
-  std::string commit(const std::string& name) {
-    git({"commit", "--quiet", "--allow-empty", "-m", name});
-    return git({"rev-parse", "HEAD"});
-  }
-
   Ancestry find(const AncestryQuery& query) {
     auto found = find_ancestors(repository(), query);
     EXPECT_TRUE(found.ok()) << found.error().to_string();
@@ -62,8 +25,6 @@ class AncestryTest : public ::testing::Test {
     for (const Ancestor& ancestor : ancestry.found) out.push_back(ancestor.commit);
     return out;
   }
-
-  std::optional<TempDir> dir_;
 };
 
 TEST_F(AncestryTest, TheNearestIsFoundWithItsDistance) {
