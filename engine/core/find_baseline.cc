@@ -122,7 +122,7 @@ class Finder {
       if (!out_.baseline) out_.baseline = out_.own_baselines[metric];
     }
     if (!out_.baseline) {
-      PAWL_ASSIGN(out_.baseline, load(past[choice->run].id, note_on(past[choice->run], *choice)));
+      PAWL_ASSIGN(out_.baseline, load(past[choice->run].id, note_on(past, *choice)));
     }
     for (gate::Metric& metric : out_.baseline->evidence.metrics) {
       const auto middle = choice->medians.find(metric.name);
@@ -131,10 +131,14 @@ class Finder {
     return {};
   }
 
-  std::string note_on(const gate::GreenRun& run, const gate::BaselineChoice& choice) const {
+  std::string note_on(const std::vector<gate::GreenRun>& past, const gate::BaselineChoice& choice) const {
+    const gate::GreenRun& run = past[choice.run];
     std::vector<std::string> notes;
-    if (!choice.medians.empty())
-      notes.push_back(fmt::format("medians of the last {} green runs", rule_.runs));
+    if (!choice.medians.empty()) {
+      const std::size_t runs = std::min(past.size(), static_cast<std::size_t>(rule_.runs));
+      notes.push_back(runs == 1 ? "the only green run"
+                                : fmt::format("medians of the last {} green runs", runs));
+    }
     // On the branch itself the parent is what one expects.
     if (run.distance > (meets_branch_ ? 0 : 1)) {
       notes.push_back(fmt::format("{} commit{} before{}", run.distance, run.distance == 1 ? "" : "s",

@@ -2,9 +2,8 @@
 //
 //   {"kind": "FAIL", "headline": "...", "exit_code": 1,
 //    "baseline": {"run": "01HX...", "number": 1, "commit": "3f2a...", "branch": "main", "finished_ms": 0,
-//                 "note": ""} or
-//    null, "reasons": [{"check": "paired", "status": "fail", "subject": "accuracy", "sentence": "...", and
-//    where the
+//                 "note": "pinned"} or null,
+//    "reasons": [{"check": "paired", "status": "fail", "subject": "accuracy", "sentence": "...", and where the
 //                 check has them: "slice", "test", "value", "baseline", "limit", "n", "b", "c", "ci_low",
 //                 "ci_high", "level", "p_value", "p_margin", "p_adjusted"}, ...]}
 #pragma once
