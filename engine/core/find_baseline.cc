@@ -134,11 +134,9 @@ class Finder {
   std::string note_on(const std::vector<gate::GreenRun>& past, const gate::BaselineChoice& choice) const {
     const gate::GreenRun& run = past[choice.run];
     std::vector<std::string> notes;
-    if (!choice.medians.empty()) {
-      const std::size_t runs = std::min(past.size(), static_cast<std::size_t>(rule_.runs));
-      notes.push_back(runs == 1 ? "the only green run"
-                                : fmt::format("medians of the last {} green runs", runs));
-    }
+    const std::size_t runs = std::min(past.size(), static_cast<std::size_t>(rule_.runs));
+    if (!choice.medians.empty() && runs > 1)
+      notes.push_back(fmt::format("medians of the last {} green runs", runs));
     // On the branch itself the parent is what one expects.
     if (run.distance > (meets_branch_ ? 0 : 1)) {
       notes.push_back(fmt::format("{} commit{} before{}", run.distance, run.distance == 1 ? "" : "s",
