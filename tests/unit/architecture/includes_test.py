@@ -9,15 +9,16 @@ import sys
 import unittest
 
 ROOT = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else __file__.rsplit("/tests/", 1)[0])
-FOLDERS = ("engine", "pipelines", "runners", "hooks", "bench")
+FOLDERS = ("engine", "pipelines", "runners", "hooks", "stages", "bench")
 SUFFIXES = (".h", ".hpp", ".cc", ".c")
 INSTALLED = {"pawl/capture.h": "hooks/capture/include/pawl/capture.h", "pawl/pawl.hpp": "hooks/cpp/include/pawl/pawl.hpp"}
 
 # Slow to compile, and nobody's business but the .cc file's that uses them.
-HEAVY = re.compile(r"torch/|ATen/|c10/|boost/(asio|beast|math)|CLI/|nlohmann/json\.hpp|yaml-cpp/|spdlog/")
+HEAVY = re.compile(r"torch/|ATen/|c10/|boost/(asio|beast|math)|CLI/|nlohmann/json\.hpp|yaml-cpp/|spdlog/|png\.h|jpeglib\.h")
 # Headers that cannot do without: only the .cc files of their own folder may include them.
 PRIVATE_HEAVY = {"engine/http/connection.h", "engine/supervise/json_fields.h"}
 TORCH = ("torch/", "ATen/", "c10/")  # what the hook for C++, a header, is made of
+TORCH_FILES = ("hooks/cpp/", "stages/evaluate/model.cc")  # the `pawl` binary never links it
 
 INCLUDE = re.compile(r'\s*#\s*include\s*(["<])([^">]+)[">]')
 
@@ -62,6 +63,8 @@ def violations_of(path, text, table, exists):
         if HEAVY.match(name) and path.endswith((".h", ".hpp")) and path not in PRIVATE_HEAVY:
             if not (path.startswith("hooks/cpp/") and name.startswith(TORCH)):
                 out.append(f"{where}: <{name}> in a header: every file that includes it pays")
+        if name.startswith(TORCH) and not path.startswith(TORCH_FILES):
+            out.append(f"{where}: <{name}> is for {' and '.join(TORCH_FILES)} only")
         if not quoted or name.endswith(".inc"):  # the system's, or generated for this very file
             continue
         included = INSTALLED.get(name, name)
@@ -122,13 +125,13 @@ class CheckerTest(unittest.TestCase):
     def test_the_longest_target_counts(self):
         self.assertEqual(target_of("engine/trace/format.cc", self.table), "engine/trace/format")
         self.assertEqual(target_of("engine/trace/formatting.cc", self.table), "engine/trace")
-        self.assertIsNone(target_of("stages/evaluate.cc", self.table))
+        self.assertIsNone(target_of("stages/evaluate/model.cc", self.table))
 
     def test_allowed(self):
         self.assertEqual(self.check("engine/base/a.cc", '#include "engine/base/b.h"\n'), [])
         self.assertEqual(self.check("engine/trace/steps.h", '#include "engine/trace/format.h"\n'), [])
         self.assertEqual(self.check("engine/trace/tail.h", '#include "engine/trace/format.h"\n'), [])
-        self.assertEqual(self.check("bench/a.cc", '#include "engine/rules/a.h"\n#include <torch/torch.h>\n'), [])
+        self.assertEqual(self.check("bench/a.cc", '#include "engine/rules/a.h"\n#include <CLI/CLI.hpp>\n'), [])
 
     def test_refused_with_file_and_line(self):
         found = self.check("engine/base/a.cc", '#include <map>\n#  include "engine/rules/b.h"\n')
@@ -139,11 +142,18 @@ class CheckerTest(unittest.TestCase):
         self.assertEqual(len(self.check("bench/a.cc", '#include "b.h"\n', exists=lambda name: False)), 1)
 
     def test_heavy_headers(self):
-        for name in ("torch/torch.h", "boost/beast/http.hpp", "CLI/CLI.hpp", "nlohmann/json.hpp", "yaml-cpp/yaml.h",
+        for name in ("png.h", "boost/beast/http.hpp", "CLI/CLI.hpp", "nlohmann/json.hpp", "yaml-cpp/yaml.h",
                      "boost/math/distributions/normal.hpp", "spdlog/spdlog.h"):
             self.assertEqual(len(self.check("engine/base/a.h", f"#include <{name}>\n")), 1, name)
             self.assertEqual(self.check("engine/base/a.cc", f"#include <{name}>\n"), [], name)
         self.assertEqual(self.check("engine/base/a.h", "#include <nlohmann/json_fwd.hpp>\n"), [])
+
+    def test_torch_is_for_few(self):
+        table = {**self.table, "stages/evaluate": {"stages/evaluate"}, "hooks/cpp": {"hooks/cpp"}}
+        for path, wrong in (("bench/a.cc", 1), ("stages/evaluate/model.cc", 0), ("stages/evaluate/main.cc", 1),
+                            ("stages/evaluate/model.h", 2), ("hooks/cpp/include/a.hpp", 0)):
+            found = violations_of(path, "#include <torch/script.h>\n", table, lambda name: True)
+            self.assertEqual(len(found), wrong, path)
 
 
 if __name__ == "__main__":
