@@ -70,12 +70,24 @@ void check_needs(Reader& reader, const Sections& sections, const std::vector<std
                fmt::format("stages wait for each other: {}", join(cycle, " needs ")));
 }
 
+void check_dataset(Reader& reader, const StageSection& section, const std::vector<std::string>& datasets) {
+  if (section.data && std::find(datasets.begin(), datasets.end(), section.data->value) == datasets.end()) {
+    reader.unknown(section.data->span, "dataset", section.data->value, datasets);
+  } else if (!section.data && section.needs_a_dataset && datasets.size() != 1) {
+    reader.error(
+        section.span,
+        fmt::format("which dataset is stage '{}' to read? There are {}", section.stage.name, datasets.size()),
+        "with: {data: NAME}, of those in 'data'");
+  }
+}
+
 void check_references(Reader& reader, const Sections& sections) {
   auto datasets = names_of(sections.data, [](const Dataset& data) { return data.name; });
   for (const Text& name : sections.on.data) {
     if (std::find(datasets.begin(), datasets.end(), name.value) == datasets.end())
       reader.unknown(name.span, "dataset", name.value, datasets);
   }
+  for (const StageSection& section : sections.stages) check_dataset(reader, section, datasets);
   auto stages = names_of(sections.stages, [](const StageSection& section) { return section.stage.name; });
   check_needs(reader, sections, stages);
   const std::string& judged = sections.gate.policy.stage;

@@ -80,46 +80,73 @@ void read_debug(Reader& reader, const Node& node, Capture& capture) {
   }
 }
 
-void check_program(Reader& reader, const Entry& entry, const Stage& stage, const Node* uses) {
-  auto has = [&](std::string_view key) {
-    return std::any_of(entry.value.entries.begin(), entry.value.entries.end(),
-                       [key](const Entry& field) { return field.key == key; });
-  };
-  if (!has("run") && !has("uses")) {
+bool has(const Node& map, std::string_view key) {
+  return std::any_of(map.entries.begin(), map.entries.end(),
+                     [key](const Entry& field) { return field.key == key; });
+}
+
+// The nodes of a stage whose meaning depends on others.
+struct Deferred {
+  const Node* uses = nullptr;
+  const Node* with = nullptr;
+  const Node* rules = nullptr;
+};
+
+bool check_program(Reader& reader, const Entry& entry, const Stage& stage, const Deferred& nodes) {
+  if (!has(entry.value, "run") && !nodes.uses) {
     reader.error(entry.key_span, fmt::format("stage '{}' needs 'run'", stage.name),
-                 "the command of the stage");
+                 "the command of the stage; or 'uses', a program that comes with Pawl");
   }
-  if (!uses) return;
-  if (has("run")) {
-    reader.error(uses->span, fmt::format("stage '{}' has both 'run' and 'uses'", stage.name));
-    return;
+  if (!nodes.uses && nodes.with)
+    reader.error(nodes.with->span, fmt::format("stage '{}' has 'with', but no 'uses'", stage.name));
+  if (!nodes.uses) return false;
+  if (has(entry.value, "run")) {
+    reader.error(nodes.uses->span, fmt::format("stage '{}' has both 'run' and 'uses'", stage.name));
+    return false;
   }
-  std::vector<std::string> programs = stage_programs();
-  if (std::find(programs.begin(), programs.end(), stage.uses) != programs.end()) return;
-  if (programs.empty()) {
-    reader.error(uses->span, fmt::format("unknown stage program '{}'", stage.uses),
-                 "this Pawl has no built-in stage programs; use 'run'");
-  } else {
-    reader.unknown(uses->span, "stage program", stage.uses, programs);
+  const std::vector<std::string> programs = stage_programs();
+  if (std::find(programs.begin(), programs.end(), stage.uses) == programs.end()) {
+    reader.unknown(nodes.uses->span, "stage program", stage.uses, programs);
+    return false;
   }
+  if (!nodes.with)
+    reader.error(nodes.uses->span, fmt::format("stage '{}' needs 'with'", stage.name),
+                 "with: {model: model.pt}");
+  if (stage.ranks != 1)
+    reader.error(nodes.uses->span, fmt::format("'{}' is one process: 'ranks' must be 1", stage.uses));
+  return nodes.with != nullptr;
+}
+
+void use_evaluate(Reader& reader, const Node& with, StageSection& out) {
+  EvaluateSection section = read_evaluate(reader, with);
+  if (section.command.size() > kMaxCommand)
+    reader.error(with.span, fmt::format("'with' is longer than {}", format_bytes(kMaxCommand)));
+  const std::vector<std::string>& needs = out.stage.needs;
+  if (section.from && std::find(needs.begin(), needs.end(), section.from->value) == needs.end())
+    reader.error(section.from->span, "'from' must be one of the stages this one needs",
+                 fmt::format("needs: [{}]", to_valid_utf8(section.from->value, 63)));
+  out.stage.run = std::move(section.command);
+  out.data = std::move(section.data);
+  out.needs_a_dataset = true;
 }
 
 StageSection read_stage(Reader& reader, const Entry& entry) {
-  StageSection out{{}, entry.key_span, {}};
+  StageSection out{{}, entry.key_span, {}, {}, false};
   Stage& stage = out.stage;
   stage.name = entry.key;
   if (!reader.is_map(entry.value, fmt::format("stages.{}", stage.name))) return out;
+  stage.capture.enabled = !has(entry.value, "uses");  // no hook is in these programs
   int cpus = 0;
-  const Node* uses = nullptr;
-  const Node* rules = nullptr;
+  Deferred nodes;
   reader.fields(entry.value, fmt::format("stage '{}'", stage.name),
                 {{"needs", [&](const Node& n) { out.needs = reader.distinct(n, "needs"); }},
                  command_field(reader, "run", stage.run),
                  {"uses",
                   [&](const Node& n) {
-                    uses = &n;
+                    nodes.uses = &n;
                     stage.uses = reader.text(n, "uses").value_or("");
                   }},
+                 {"with", [&](const Node& n) { nodes.with = &n; }},
                  command_field(reader, "setup", stage.setup),
                  reader.integer_field("ranks", 1, kMaxRanks, stage.ranks),
                  reader.integer_field("cpus", 1, kMaxCpus, cpus),
@@ -128,11 +155,11 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
                  reader.integer_field("retries", 0, kMaxRetries, stage.retries),
                  {"steps", [&](const Node& n) { stage.steps = reader.integer(n, "steps", 1, kMaxSteps); }},
                  {"debug", [&](const Node& n) { read_debug(reader, n, stage.capture); }},
-                 {"rules", [&](const Node& n) { rules = &n; }}});
+                 {"rules", [&](const Node& n) { nodes.rules = &n; }}});
   for (const Text& need : out.needs) stage.needs.push_back(need.value);
   stage.cpus = cpus > 0 ? cpus : stage.ranks;
-  stage.rules = read_rules(reader, rules, stage.capture);
-  check_program(reader, entry, stage, uses);
+  stage.rules = read_rules(reader, nodes.rules, stage.capture);
+  if (check_program(reader, entry, stage, nodes)) use_evaluate(reader, *nodes.with, out);
   return out;
 }
 

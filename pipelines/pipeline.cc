@@ -7,7 +7,7 @@
 namespace pawl::pipeline {
 
 std::vector<std::string> stage_programs() {
-  return {};
+  return {"evaluate"};
 }
 
 std::string env_suffix(std::string_view name) {

@@ -66,14 +66,14 @@ struct Capture {
   bool operator==(const Capture&) const = default;
 };
 
-// Programs that come with Pawl and that `uses` may name. None yet.
+// Programs that come with Pawl and that `uses` may name.
 std::vector<std::string> stage_programs();
 
 struct Stage {
   std::string name;                // [a-z][a-z0-9_-]*, at most 63 bytes
   std::vector<std::string> needs;  // names of stages that must have passed
-  std::string run;                 // for bash; empty when `uses` is set
-  std::string uses;                // a built-in stage program
+  std::string run;                 // for bash; with `uses` the command line of that program
+  std::string uses;                // a built-in stage program, or empty
   std::string setup;               // for bash, in the same shell before `run`; may be empty
   int ranks = 1;
   int cpus = 1;  // CPU slots of the whole stage

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,20 @@ std::vector<Dataset> read_data(Reader& reader, const Node& node);
 
 std::map<std::string, std::string> read_env(Reader& reader, const Node& node);
 
+// `uses: evaluate`.
+struct EvaluateSection {
+  std::string command;       // for bash
+  std::optional<Text> data;  // a dataset
+  std::optional<Text> from;  // the stage that left the model
+};
+EvaluateSection read_evaluate(Reader& reader, const Node& with);
+
 struct StageSection {
   Stage stage;
-  Span span;                // of the name
-  std::vector<Text> needs;  // with places
+  Span span;                     // of the name
+  std::vector<Text> needs;       // with places
+  std::optional<Text> data;      // a dataset that a stage program is told to read
+  bool needs_a_dataset = false;  // it takes the only one there is when `data` says nothing
 };
 std::vector<StageSection> read_stages(Reader& reader, const Node& node);
 

@@ -28,6 +28,7 @@ struct AttemptSpec {
   std::string capture_lib;                        // libpawl_capture.so
   std::string include_dir;
   std::string lib_dir;
+  std::string bin_dir;  // of the stage programs that come with us
 
   std::map<std::string, std::string> env;  // the user's, over the inherited one and under ours
   int ranks = 1;

@@ -90,9 +90,12 @@ void set_pawl_variables(Environment& env, const AttemptSpec& spec) {
   for (const auto& [name, path] : spec.needs_dirs) {
     env[fmt::format("PAWL_STAGE_{}_DIR", variable_name(name))] = path;
   }
+  // At the end: our programs must not hide the user's.
+  const auto path = env.find("PATH");
+  if (path != env.end() && !spec.bin_dir.empty()) path->second += ":" + spec.bin_dir;
   if (!spec.python_dir.empty()) {
-    std::string& path = env["PYTHONPATH"];
-    path = fmt::format("{0}/site:{0}{1}{2}", spec.python_dir, path.empty() ? "" : ":", path);
+    std::string& modules = env["PYTHONPATH"];
+    modules = fmt::format("{0}/site:{0}{1}{2}", spec.python_dir, modules.empty() ? "" : ":", modules);
   }
 }
 

@@ -20,7 +20,7 @@ Environment inherited_environment(const Environment& all);
 
 // The environment of rank `rank`: `base` (see above), under the user's `env`, under the torchrun contract and
 // PAWL_*, which nobody overrides. Exceptions: OMP_NUM_THREADS is the user's if set; PYTHONPATH gets our
-// folders in front of the user's.
+// folders in front of the user's, PATH that of our programs behind them.
 Environment rank_environment(const AttemptSpec& spec, const Environment& base, int rank, int master_port);
 
 // PAWL_DATA_<this>: upper case, whatever is no ASCII letter or digit becomes '_'.

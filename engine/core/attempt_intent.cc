@@ -48,6 +48,7 @@ supervise::Intent make_intent(const AttemptInputs& in) {
   intent.capture_lib = install.capture_lib;
   intent.include_dir = install.include_dir;
   intent.lib_dir = install.lib_dir;
+  intent.bin_dir = install.bin_dir;
   intent.env = in.plan.env;
   intent.ranks = in.stage.ranks;
   intent.cpus = in.grant.cpus;

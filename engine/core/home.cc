@@ -34,8 +34,9 @@ Result<Home> find_home(const std::string& flag) {
 
 Result<Install> find_install() {
   PAWL_ASSIGN(std::string self, executable_path());
-  std::string prefix = parent_path(parent_path(self));
   Install install;
+  install.bin_dir = parent_path(self);
+  std::string prefix = parent_path(install.bin_dir);
   install.pawl = self;
   install.python_dir = prefix + "/share/pawl/python";
   install.lib_dir = prefix + "/lib";

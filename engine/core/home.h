@@ -42,6 +42,7 @@ struct Install {
   std::string capture_lib;  // libpawl_capture.so
   std::string include_dir;
   std::string lib_dir;
+  std::string bin_dir;  // pawl-evaluate
 };
 Result<Install> find_install();
 

@@ -77,6 +77,7 @@ Json to_json(const Intent& intent) {
                {"capture_lib", intent.capture_lib},
                {"include_dir", intent.include_dir},
                {"lib_dir", intent.lib_dir},
+               {"bin_dir", intent.bin_dir},
                {"env", intent.env},
                {"ranks", intent.ranks},
                {"cpus", intent.cpus},
@@ -108,6 +109,7 @@ Result<Intent> parse_intent(std::string_view text, std::string_view where) {
     intent.capture_lib = json.at("capture_lib");
     intent.include_dir = json.at("include_dir");
     intent.lib_dir = json.at("lib_dir");
+    intent.bin_dir = json.at("bin_dir");
     intent.env = json.at("env");
     intent.ranks = json.at("ranks");
     intent.cpus = json.at("cpus");

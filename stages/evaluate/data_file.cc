@@ -99,18 +99,22 @@ std::vector<std::string> names_of_split(const std::vector<std::string>& names, c
   return names;
 }
 
-Result<NamePair> find_pair(const std::vector<std::string>& names, const std::string& split,
-                           std::string_view where) {
+Result<NamePair> find_pair(std::vector<std::string> names, const std::string& split,
+                           const std::string& labels, std::string_view where) {
   const std::vector<std::string> candidates = names_of_split(names, split);
   for (const Words& words : kPairs) {
     std::vector<NamePair> found = pairs_of(candidates, words);
-    if (found.size() == 1) return std::move(found[0]);
+    if (found.size() == 1) return NamePair{found[0].inputs, labels.empty() ? found[0].labels : labels};
     if (found.size() > 1) {
       return Error(ErrorCode::invalid,
                    fmt::format("{} and {} could both be the inputs; choose with --split", found[0].inputs,
                                found[1].inputs),
                    std::string(where));
     }
+  }
+  if (!labels.empty()) {
+    std::erase(names, labels);
+    if (names.size() == 1) return NamePair{names[0], labels};
   }
   return Error(ErrorCode::invalid,
                fmt::format("has no pair of inputs and labels (x and y, images and labels, ...){} among: {}",

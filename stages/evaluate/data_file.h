@@ -23,13 +23,14 @@ std::vector<std::string> names_of_split(const std::vector<std::string>& names, c
 
 // The two of `names` that are the inputs and the labels of one dataset: of the usual pairs (x and y, images
 // and labels, inputs and targets, data and labels, arr_0 and arr_1), with whatever both have in common around
-// these words. Error `invalid`: no such pair, or several; the message lists the names.
+// these words. When `labels` names those already, the only other name is that of the inputs, whatever it is.
+// Error `invalid`: no such pair, or several; the message lists the names.
 struct NamePair {
   std::string inputs;
   std::string labels;
 };
-Result<NamePair> find_pair(const std::vector<std::string>& names, const std::string& split,
-                           std::string_view where);
+Result<NamePair> find_pair(std::vector<std::string> names, const std::string& split,
+                           const std::string& labels, std::string_view where);
 
 // The pair whose inputs are called `inputs`. Error `invalid`: there is none.
 Result<NamePair> find_labels(const std::string& inputs, const std::vector<std::string>& names,

@@ -112,8 +112,10 @@ class ArrayFiles {
     PAWL_ASSIGN(const Array labels, read(files.labels));
     PAWL_RETURN_IF_ERROR(take_labels(labels, files.labels, out));
     if (!options_.groups.empty()) {
-      PAWL_ASSIGN(const Array groups, read(options_.groups));
-      PAWL_RETURN_IF_ERROR(take_groups(groups, options_.groups, out));
+      const std::string path =
+          is_folder(options_.path) ? join_path(options_.path, options_.groups) : options_.groups;
+      PAWL_ASSIGN(const Array groups, read(path));
+      PAWL_RETURN_IF_ERROR(take_groups(groups, path, out));
     }
     return out;
   }
@@ -130,11 +132,13 @@ class ArrayFiles {
     const std::string parent = folder ? options_.path : parent_path(options_.path);
     PAWL_ASSIGN(std::vector<std::string> names, names_in(parent.empty() ? "." : parent, false));
     std::erase_if(names, [this](const std::string& name) { return format_of_name(name) != format_; });
-    PAWL_ASSIGN(NamePair pair, folder ? find_pair(names, options_.split, parent)
-                                      : find_labels(name_of(options_.path), names, parent));
-    pair = {join_path(parent, pair.inputs), join_path(parent, pair.labels)};
-    if (!options_.labels.empty()) pair.labels = options_.labels;
-    return pair;
+    if (!folder) {
+      PAWL_ASSIGN(const NamePair pair, find_labels(name_of(options_.path), names, parent));
+      return NamePair{options_.path, join_path(parent, pair.labels)};
+    }
+    if (!options_.groups.empty()) std::erase(names, options_.groups);
+    PAWL_ASSIGN(NamePair pair, find_pair(names, options_.split, options_.labels, parent));
+    return NamePair{join_path(parent, pair.inputs), join_path(parent, pair.labels)};
   }
 
   const DatasetOptions& options_;
@@ -147,13 +151,7 @@ Result<Dataset> open_npz(const DatasetOptions& options) {
   PAWL_ASSIGN(const Npz archive, Npz::open(bytes, path));
   std::vector<std::string> names = archive.names();
   std::erase(names, options.groups);
-  NamePair pair;
-  if (!options.labels.empty() && names.size() == 2) {
-    pair = {names[names[0] == options.labels ? 1 : 0], options.labels};
-  } else {
-    PAWL_ASSIGN(pair, find_pair(names, options.split, path));
-    if (!options.labels.empty()) pair.labels = options.labels;
-  }
+  PAWL_ASSIGN(const NamePair pair, find_pair(names, options.split, options.labels, path));
   Dataset out;
   out.source = fmt::format("{}[{}]", path, pair.inputs);
   PAWL_ASSIGN(Array inputs, archive.read(pair.inputs));

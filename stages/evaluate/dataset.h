@@ -17,7 +17,9 @@ struct DatasetOptions {
   std::string path = {};              // a file, or a folder that holds the dataset
   std::optional<Format> format = {};  // empty: what the names of the files say
   std::string split = {};             // which part of a folder or archive; empty: the test set
-  std::string labels = {};  // a file (IDX, NPY), an array (NPZ) or a column (CSV); empty: the usual name
+  // A file (IDX, NPY; of the folder when `path` is one), an array (NPZ) or a column (CSV); empty: the usual
+  // name.
+  std::string labels = {};
   std::string groups = {};  // the same for the queries of a ranking
   Normalization normalization = {};
   std::size_t limit = 0;  // only the first so many examples; 0: all

@@ -16,6 +16,8 @@ import zlib
 import numpy as np
 import torch
 
+from harness import PawlTest
+
 EVALUATE = os.environ["PAWL_EVALUATE_BINARY"]
 torch.set_num_threads(1)
 torch.manual_seed(7)
@@ -392,6 +394,56 @@ class EvaluateTest(unittest.TestCase):
         np.save(self.dir / "x.npy", np.zeros((4, 2), np.float32))
         np.save(self.dir / "y.npy", np.array([0, 1, 2, 0]))
         self.evaluate_fails("no CUDA device", "--data", "x.npy", "--device", "cuda", code=3)
+
+
+PIPELINE = """
+version: 1
+on: {push: {branches: [main]}}
+data: {tiny: {path: data}}
+stages:
+  train: {run: cp trained.pt "$PAWL_OUTPUT_DIR/model one.pt", debug: off}
+  score:
+    uses: evaluate
+    needs: train
+    with: {model: model one.pt, from: train, mean: [0.5], std: 2, top_k: 2}
+gate:
+  bootstrap: true
+  stage: score
+  metrics:
+    accuracy: {direction: higher, floor: 0.5, max_drop: 0.02, paired: {margin: 0.02}}
+    log_loss: {direction: lower, max_drop: 0.05}
+    non_finite_outputs: {direction: lower, ceiling: 0}
+"""
+
+
+class UsesEvaluate(PawlTest):
+    def commit_model(self, message, scale):
+        module = torch.nn.Linear(3, 3)
+        with torch.no_grad():
+            module.weight.copy_(torch.eye(3) * scale)
+            module.bias.zero_()
+        torch.jit.script(module).save(str(self.clone / "trained.pt"))
+        self.commit(message)
+
+    def test_a_stage_that_scores_what_another_trained(self):
+        self.make_repository(PIPELINE)
+        labels = RANDOM.integers(0, 3, 300)
+        inputs = (np.eye(3)[labels] + RANDOM.normal(size=(300, 3)) / 3).astype(np.float32)
+        (self.clone / "data").mkdir()
+        np.save(self.clone / "data/x_test.npy", inputs)
+        np.save(self.clone / "data/y_test.npy", labels)
+        self.commit_model("good", 4)
+        run = self.pawl_json("run", self.clone)
+        self.assertEqual(run["verdict"], "PASS", run)
+        self.pawl("artifacts", "get", "1", "metrics.json", "-o", self.dir / "metrics.json")
+        metrics = json.loads((self.dir / "metrics.json").read_text())
+        p = softmax((inputs.astype(np.float64) - 0.5) / 2 * 4)
+        self.assertAlmostEqual(metrics["accuracy"]["value"], (p.argmax(1) == labels).mean())
+        self.assertAlmostEqual(metrics["log_loss"]["value"], -np.log(p[np.arange(300), labels]).mean(), delta=1e-6)
+        self.commit_model("the wrong way round", -4)
+        run = self.pawl_json("run", self.clone, code=1)
+        self.assertEqual(run["verdict"], "FAIL")
+        self.assertIn("accuracy", run["headline"])
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string pair_text(const std::vector<std::string>& names, const std::string& split = {}) {
-  const auto pair = find_pair(names, split, "dir");
+std::string pair_text(const std::vector<std::string>& names, const std::string& split = {},
+                      const std::string& labels = {}) {
+  const auto pair = find_pair(names, split, labels, "dir");
   return pair ? pair->inputs + " " + pair->labels : pair.error().to_string();
 }
 
@@ -52,6 +53,12 @@ TEST(DataFile, PairsThatAreNotClear) {
             "dir: x_a and x_b could both be the inputs; choose with --split");
   EXPECT_THAT(pair_text({"max", "my"}), HasSubstr("has no pair of inputs and labels"));
   EXPECT_THAT(pair_text({"x", "y"}, "dev"), HasSubstr("for the split 'dev'"));
+}
+
+TEST(DataFile, LabelsThatAreNamed) {
+  EXPECT_EQ(pair_text({"a.npy", "truth.npy"}, {}, "truth.npy"), "a.npy truth.npy");
+  EXPECT_EQ(pair_text({"fine_labels", "images", "labels"}, {}, "fine_labels"), "images fine_labels");
+  EXPECT_THAT(pair_text({"a.npy", "b.npy", "truth.npy"}, {}, "truth.npy"), HasSubstr("among: a.npy, b.npy"));
 }
 
 TEST(DataFile, LabelsOfGivenInputs) {

@@ -26,6 +26,7 @@ AttemptSpec two_ranks() {
   spec.capture_lib = "/usr/lib/libpawl_capture.so";
   spec.include_dir = "/usr/include";
   spec.lib_dir = "/usr/lib";
+  spec.bin_dir = "/opt/pawl/bin";
   spec.env = {{"EPOCHS", "2"}};
   spec.ranks = 2;
   spec.cpus = 6;
@@ -46,7 +47,7 @@ TEST(RankEnvironment, IsTheContract) {
                        Pair("MASTER_ADDR", "127.0.0.1"),                                          //
                        Pair("MASTER_PORT", "40123"),                                              //
                        Pair("OMP_NUM_THREADS", "3"),                                              //
-                       Pair("PATH", "/usr/bin"),                                                  //
+                       Pair("PATH", "/usr/bin:/opt/pawl/bin"),                                    //
                        Pair("PAWL", "1"),                                                         //
                        Pair("PAWL_ATTEMPT", "2"),                                                 //
                        Pair("PAWL_CAPTURE", "every=10 collections=losses,weights"),               //

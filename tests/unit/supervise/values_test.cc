@@ -35,6 +35,7 @@ Intent full_intent() {
   intent.capture_lib = "/l.so";
   intent.include_dir = "/i";
   intent.lib_dir = "/l";
+  intent.bin_dir = "/b/bin";
   intent.env = {{"A", "1"}};
   intent.ranks = 2;
   intent.cpus = 4;
