@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <span>
 #include <tuple>
 
 #include "engine/base/text.h"
@@ -22,6 +24,7 @@ VerdictKind kind_of(Status status) {
     case Status::pass:
     case Status::not_judged:
     case Status::bootstrap:
+    case Status::waived:
       return VerdictKind::pass;
     case Status::inconclusive:
       return VerdictKind::inconclusive;
@@ -63,10 +66,38 @@ void add_metric(const Policy& policy, const MetricRule& rule, const Inputs& inpu
   if (policy.sustained) judge_sustained(*policy.sustained, rule, inputs, out);
 }
 
+// `reasons` are those of add_failures. A stage that only rules failed follows their waivers: all or none.
+void waive_failures(const Inputs& inputs, std::vector<Reason>& reasons) {
+  std::set<std::string> waived;
+  std::set<std::string> red;
+  for (std::size_t i = 0; i < inputs.findings.size(); ++i) {
+    if (inputs.findings[i].step) apply_waivers({&reasons[i], 1}, inputs.waivers, inputs.now_unix_ms);
+    (reasons[i].status == Status::waived ? waived : red).insert(inputs.findings[i].stage);
+  }
+  for (std::size_t i = 0; i < inputs.stages.size(); ++i) {
+    const StageFailure& failure = inputs.stages[i];
+    if (!waived.contains(failure.stage) || red.contains(failure.stage)) continue;
+    Reason& reason = reasons[inputs.findings.size() + i];
+    if (failure.only_rules) {
+      reason.status = Status::waived;
+      reason.sentence += "; every rule that fired in it is waived";
+    } else {
+      reason.sentence += "; its rules are waived, but it did not run to its end";
+    }
+  }
+}
+
+const Reason* failed_stage(const std::vector<Reason>& reasons) {
+  const auto it = std::find_if(reasons.begin(), reasons.end(), [](const Reason& reason) {
+    return reason.check == Check::stage && reason.status != Status::waived;
+  });
+  return it == reasons.end() ? nullptr : &*it;
+}
+
 void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>& out) {
   std::string unjudged;
-  if (!inputs.stages.empty()) {
-    unjudged = fmt::format("stage {} did not succeed", inputs.stages.front().stage);
+  if (const Reason* stage = failed_stage(out)) {
+    unjudged = fmt::format("stage {} did not succeed", stage->subject);
   } else if (const auto it = inputs.evidence.unreadable.find(std::string(kMetricsFile));
              it != inputs.evidence.unreadable.end() && !policy.metrics.empty()) {
     out.push_back(plain_reason(Check::output, Status::error, it->first, it->second));
@@ -134,13 +165,15 @@ std::string name_of(const Reason& reason) {
   return reason.slice.empty() ? reason.subject : fmt::format("{} of {}", reason.subject, reason.slice);
 }
 
-std::string red_headline(const std::vector<Reason>& reasons) {
+// The worst reason, and what else is as bad: `counts` says which reasons are told.
+template <class Counts>
+std::string headline_of(const std::vector<Reason>& reasons, std::string_view also, Counts counts) {
   const Reason& worst = *most_telling(reasons);
   std::vector<std::string> others;
   for (const Reason& reason : reasons) {
     const bool follows = reason.check == Check::stage && worst.check == Check::finding;
     const std::string name = name_of(reason);
-    if (kind_of(reason.status) == VerdictKind::pass || name == name_of(worst) || follows) continue;
+    if (!counts(reason) || name == name_of(worst) || follows) continue;
     if (std::find(others.begin(), others.end(), name) == others.end()) others.push_back(name);
   }
   if (others.size() > kNamedInHeadline) {
@@ -149,7 +182,18 @@ std::string red_headline(const std::vector<Reason>& reasons) {
     others.push_back(fmt::format("{} more", more));
   }
   if (others.empty()) return worst.sentence;
-  return fmt::format("{}; also red: {}", worst.sentence, join(others, ", "));
+  return fmt::format("{}; {}: {}", worst.sentence, also, join(others, ", "));
+}
+
+std::string red_headline(const std::vector<Reason>& reasons) {
+  return headline_of(reasons, "also red",
+                     [](const Reason& reason) { return kind_of(reason.status) != VerdictKind::pass; });
+}
+
+// Only a waiver keeps the run from being red: that is what there is to read.
+std::string waived_headline(const std::vector<Reason>& reasons) {
+  return "waived: " + headline_of(reasons, "also waived",
+                                  [](const Reason& reason) { return reason.status == Status::waived; });
 }
 
 // What a reader of a green verdict must not miss.
@@ -166,6 +210,7 @@ std::string caveats(const std::vector<Reason>& reasons) {
 }
 
 std::string green_headline(const Policy& policy, const Verdict& verdict) {
+  if (is_waived(verdict)) return waived_headline(verdict.reasons);
   const std::string but = caveats(verdict.reasons);
   if (policy.metrics.empty()) {
     return fmt::format("every stage succeeded{}; no metric is gated{}",
@@ -257,6 +302,8 @@ std::string_view to_string(Status status) {
       return "not_judged";
     case Status::bootstrap:
       return "bootstrap";
+    case Status::waived:
+      return "waived";
     case Status::inconclusive:
       return "inconclusive";
     case Status::no_baseline:
@@ -267,6 +314,12 @@ std::string_view to_string(Status status) {
       return "fail";
   }
   return "error";
+}
+
+bool is_waived(const Verdict& verdict) {
+  if (verdict.kind != VerdictKind::pass) return false;
+  return std::any_of(verdict.reasons.begin(), verdict.reasons.end(),
+                     [](const Reason& reason) { return reason.status == Status::waived; });
 }
 
 const Reason* most_telling(const std::vector<Reason>& reasons, std::string_view subject) {
@@ -287,8 +340,11 @@ const Reason* most_telling(const std::vector<Reason>& reasons, std::string_view 
 Verdict judge(const Policy& policy, const Inputs& inputs) {
   Verdict verdict;
   add_failures(inputs, verdict.reasons);
+  waive_failures(inputs, verdict.reasons);
+  const std::size_t failures = verdict.reasons.size();
   add_metrics(policy, inputs, verdict.reasons);
   correct_for_many(verdict.reasons);
+  apply_waivers(std::span(verdict.reasons).subspan(failures), inputs.waivers, inputs.now_unix_ms);
   if (inputs.baseline) verdict.baseline = inputs.baseline->run;
   verdict.kind = VerdictKind::pass;
   for (const Reason& reason : verdict.reasons) verdict.kind = std::max(verdict.kind, kind_of(reason.status));

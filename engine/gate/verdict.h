@@ -9,7 +9,7 @@
 //   ERROR        something the judgement needs is missing or broken.
 //   NO_BASELINE  there is nothing to compare with, or it is another test set.
 //   INCONCLUSIVE everything was compared; a strict test could not show that the model is not worse.
-//   PASS
+//   PASS         nothing is red, or only what a waiver covers (waivers.h); the headline says so.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@
 #include "engine/gate/metrics.h"
 #include "engine/gate/paired.h"
 #include "engine/gate/policy.h"
+#include "engine/gate/waivers.h"
 
 namespace pawl::gate {
 
@@ -48,6 +49,7 @@ struct Finding {
   std::optional<std::int64_t> rank;
   std::string tensor;
   std::string message;
+  std::string stage = "";  // in which it fired
 };
 
 // A stage that was to be watched and left no trace, so that no rule could look at anything.
@@ -60,6 +62,7 @@ struct StageFailure {
   std::string stage;
   std::string message;          // "exit code 1", "timed out after 10m"
   bool infrastructure = false;  // not the user's program but what runs it
+  bool only_rules = false;      // it ran to its end and would have succeeded but for its findings
 };
 
 // The run that was compared with.
@@ -89,6 +92,8 @@ struct Inputs {
   bool target_was_ever_green = true;  // false allows policy.bootstrap
   std::map<std::string, Baseline> own_baselines = {};  // metric -> another baseline than the others'
   std::vector<GreenRun> past = {};                     // oldest first: what policy.sustained looks at
+  std::vector<Waiver> waivers = {};  // of the run's project, branch and commit, in order of preference
+  std::int64_t now_unix_ms = 0;      // whether they hold
 };
 
 enum class Check {
@@ -104,8 +109,8 @@ enum class Check {
   slices,
   sustained
 };
-// not_judged and bootstrap do not make a verdict worse than PASS.
-enum class Status { pass, not_judged, bootstrap, inconclusive, no_baseline, error, fail };
+// not_judged, bootstrap and waived do not make a verdict worse than PASS.
+enum class Status { pass, not_judged, bootstrap, waived, inconclusive, no_baseline, error, fail };
 
 std::string_view to_string(Check check);
 std::string_view to_string(Status status);
@@ -127,6 +132,8 @@ struct Reason {
   std::optional<double> p_margin;    // the same of "worse by more than the margin"
   std::optional<double> p_adjusted;  // p_margin with Holm's correction for all lenient tests of the verdict
   std::string sentence;              // for a reviewer
+  // That covers it or, of a red one, covered it until the waiver ended.
+  std::optional<std::int64_t> waiver;
 };
 
 struct Verdict {
@@ -138,7 +145,8 @@ struct Verdict {
 
 // Never fails: whatever is wrong with the inputs is a reason.
 //
-// A metric is judged only if every stage succeeded. With a baseline:
+// A metric is judged only if every stage succeeded, or failed for nothing but rules that are all waived. With
+// a baseline:
 //   floor, ceiling: value < floor or > ceiling is FAIL.
 //   max_drop: FAIL when the value is worse than the baseline's by more, up to rounding (1e-9 of the larger
 //   one).
@@ -155,6 +163,9 @@ struct Verdict {
 // policy.bootstrap lets a run pass while the target branch was never green and there is no baseline at all;
 // floors, ceilings, rules and stages hold then too. A policy without metrics judges rules and stages only.
 Verdict judge(const Policy& policy, const Inputs& inputs);
+
+// PASS, and only by a waiver.
+bool is_waived(const Verdict& verdict);
 
 // The worst reason about a subject (empty: about any), of several equally bad the one that says most: the
 // cause before the consequence, by how much before that it is so. nullptr when there is none.

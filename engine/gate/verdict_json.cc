@@ -13,9 +13,9 @@ constexpr std::array kKinds = {VerdictKind::pass, VerdictKind::inconclusive, Ver
 constexpr std::array kChecks = {Check::finding,  Check::stage,  Check::output,   Check::metric,
                                 Check::baseline, Check::floor,  Check::ceiling,  Check::max_drop,
                                 Check::paired,   Check::slices, Check::sustained};
-constexpr std::array kStatuses = {Status::pass,         Status::not_judged,  Status::bootstrap,
-                                  Status::inconclusive, Status::no_baseline, Status::error,
-                                  Status::fail};
+constexpr std::array kStatuses = {Status::pass,   Status::not_judged,   Status::bootstrap,
+                                  Status::waived, Status::inconclusive, Status::no_baseline,
+                                  Status::error,  Status::fail};
 
 template <class E, std::size_t kSize>
 Result<E> enum_from(const Json& object, std::string_view key, const std::array<E, kSize>& values) {
@@ -60,6 +60,7 @@ Json to_json(const Reason& reason) {
   put(object, "p_adjusted", reason.p_adjusted);
   if (!reason.slice.empty()) object["slice"] = reason.slice;
   if (!reason.test.empty()) object["test"] = reason.test;
+  if (reason.waiver) object["waiver"] = *reason.waiver;
   if (reason.counts) {
     object["n"] = reason.counts->n;
     object["b"] = reason.counts->b;
@@ -87,6 +88,7 @@ Result<Reason> reason_from(const Json& object) {
   reason.p_adjusted = number(object, "p_adjusted");
   reason.slice = json_string(object, "slice");
   reason.test = json_string(object, "test");
+  if (object.contains("waiver")) reason.waiver = json_int(object, "waiver");
   if (object.contains("n")) {
     reason.counts = PairedCounts{json_int(object, "n"), json_int(object, "b"), json_int(object, "c")};
   }

@@ -5,7 +5,7 @@
 //                 "note": "pinned"} or null,
 //    "reasons": [{"check": "paired", "status": "fail", "subject": "accuracy", "sentence": "...", and where the
 //                 check has them: "slice", "test", "value", "baseline", "limit", "n", "b", "c", "ci_low",
-//                 "ci_high", "level", "p_value", "p_margin", "p_adjusted"}, ...]}
+//                 "ci_high", "level", "p_value", "p_margin", "p_adjusted", "waiver"}, ...]}
 #pragma once
 
 #include <string_view>

@@ -73,7 +73,10 @@ std::string table_section(std::string_view title, const Table& table) {
 }
 
 std::string verdict(const RunReport& report) {
-  const std::string_view tone = is_green(report) ? "green" : report.cancelled ? "grey" : "red";
+  const std::string_view tone = is_waived(report.verdict) ? "amber"
+                                : is_green(report)        ? "green"
+                                : report.cancelled        ? "grey"
+                                                          : "red";
   std::string out = fmt::format(
       "<header class=\"verdict {}\">\n<div class=\"top\"><span class=\"badge\">{}</span>"
       "<span class=\"soft\">{} · {}</span></div>\n<h1>{}</h1>\n",
@@ -89,12 +92,15 @@ std::string verdict(const RunReport& report) {
 std::string findings(const RunReport& report) {
   std::string out;
   for (const Finding& finding : report.findings) {
+    const bool waived = is_waived(report, finding);
     out += fmt::format(
         "<div class=\"finding {}\">\n<p><b>{}</b>{} in stage {}: <b>{}</b></p>\n<p>{}</p>\n"
         "<p class=\"soft\">measured {}{}</p>\n{}</div>\n",
-        finding.fails_build ? "red" : "amber", text(finding.rule),
-        finding.fails_build ? "" : " " + tagged("warn", "(warning)"), code(finding.stage),
-        text(where_of(finding)), text(finding.message), text(measured(finding)),
+        waived || !finding.fails_build ? "amber" : "red", text(finding.rule),
+        waived                 ? " " + tagged("warn", "(waived)")
+        : !finding.fails_build ? " " + tagged("warn", "(warning)")
+                               : "",
+        code(finding.stage), text(where_of(finding)), text(finding.message), text(measured(finding)),
         finding.count > 1 ? fmt::format(" · fired in {} steps", finding.count) : "",
         finding.advice.empty() ? "" : fmt::format("<p>{}</p>\n", text(finding.advice)));
   }
@@ -135,6 +141,7 @@ std::string curves(const RunReport& report) {
 
 std::string_view css_class(gate::Status status) {
   if (is_red(status)) return "no";
+  if (status == gate::Status::waived) return "warn";
   return status == gate::Status::pass ? "ok" : "soft";
 }
 

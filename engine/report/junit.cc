@@ -35,6 +35,7 @@ Outcome outcome_of(Status status) {
     case Status::bootstrap:
       return Outcome::passed;
     case Status::not_judged:
+    case Status::waived:
       return Outcome::skipped;
     case Status::inconclusive:
     case Status::fail:
@@ -114,7 +115,9 @@ void add_rules(const RunReport& report, std::vector<Case>& cases) {
     cases.push_back(
         {.class_name = "rule",
          .name = finding.rule,
-         .outcome = finding.fails_build ? Outcome::failure : Outcome::passed,
+         .outcome = is_waived(report, finding) ? Outcome::skipped
+                    : finding.fails_build      ? Outcome::failure
+                                               : Outcome::passed,
          .type = finding.fails_build ? "finding" : "warning",
          .message = fmt::format("{}: {}", where_of(finding), finding.message),
          .body = fmt::format("stage: {}\nwhere: {}\nvalue: {}\nsteps: {}\n{}\n", finding.stage,

@@ -54,9 +54,10 @@ class Table {
 };
 
 std::string head(const RunReport& report) {
-  const std::string_view mark = is_green(report)   ? "\xe2\x9c\x85"
-                                : report.cancelled ? "\xe2\x9a\xaa"
-                                                   : "\xe2\x9d\x8c";
+  const std::string_view mark = is_waived(report.verdict) ? "\xe2\x9a\xa0\xef\xb8\x8f"
+                                : is_green(report)        ? "\xe2\x9c\x85"
+                                : report.cancelled        ? "\xe2\x9a\xaa"
+                                                          : "\xe2\x9d\x8c";
   std::string out = fmt::format("## {} {}: {}\n\n**{}**\n\n", mark, verdict_name(report),
                                 prose(report.project), escape_markdown(report.verdict.headline, 2000));
   out += fmt::format("Commit {} {} on {}, {}, {}", markdown_code(report.commit.substr(0, 7), false),
@@ -84,8 +85,11 @@ std::string advice(const RunReport& report) {
 std::string findings(const RunReport& report) {
   Table table("Rules that fired", {"Rule", "Where", "Measured", "What was seen"});
   for (const Finding& finding : report.findings) {
-    table.add({code(finding.rule) + (finding.fails_build ? "" : " (warning)"), prose(where_of(finding)),
-               measured(finding), prose(finding.message)});
+    const std::string_view note = is_waived(report, finding) ? " (waived)"
+                                  : finding.fails_build      ? ""
+                                                             : " (warning)";
+    table.add({code(finding.rule) + std::string(note), prose(where_of(finding)), measured(finding),
+               prose(finding.message)});
   }
   return table.text() + advice(report);
 }

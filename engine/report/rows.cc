@@ -41,6 +41,8 @@ std::string result_text(Status status) {
       return "INCONCLUSIVE";
     case Status::bootstrap:
       return "first run";
+    case Status::waived:
+      return "waived";
     case Status::not_judged:
       return "not judged";
   }
@@ -74,7 +76,8 @@ GateRow row_of(const Reason& reason) {
   row.limit = reason.check == Check::paired && reason.limit && reason.counts
                   ? fmt::format("{} points", format_number(100 * *reason.limit))
                   : number_text(reason.limit);
-  row.evidence = evidence_text(reason);
+  // Who waived it, or that it is not waived any more, stands in the sentence.
+  row.evidence = reason.waiver ? reason.sentence : evidence_text(reason);
   return row;
 }
 
@@ -94,6 +97,13 @@ std::vector<GateRow> gate_rows(const gate::Verdict& verdict) {
 
 bool is_red(gate::Status status) {
   return status >= Status::inconclusive;
+}
+
+bool is_waived(const RunReport& report, const Finding& finding) {
+  return std::any_of(report.verdict.reasons.begin(), report.verdict.reasons.end(), [&](const Reason& reason) {
+    return reason.check == Check::finding && reason.subject == finding.rule &&
+           reason.status == Status::waived;
+  });
 }
 
 std::string minute(std::int64_t unix_ms) {

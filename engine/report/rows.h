@@ -42,6 +42,9 @@ std::string duration(double seconds);
 // Red for the build.
 bool is_red(gate::Status status);
 
+// A waiver names a rule, so that all findings of the rule are waived or none.
+bool is_waived(const RunReport& report, const Finding& finding);
+
 // "2026-11-21 03:04 UTC".
 std::string minute(std::int64_t unix_ms);
 

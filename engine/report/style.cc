@@ -7,13 +7,13 @@ const std::string_view kStyle = R"css(
   color-scheme: light dark;
   --page: #f6f7f9; --card: #fff; --text: #1b1f24; --soft: #5b6570; --rule: #e1e5ea; --code: #eef1f4;
   --red: #c02b1d; --red-soft: #fdecea; --green: #1a7f37; --green-soft: #e6f5ea; --grey: #5b6570;
-  --grey-soft: #eceff2; --amber: #8a5a00; --run: #1763d1; --base: #8b96a3;
+  --grey-soft: #eceff2; --amber: #8a5a00; --amber-soft: #fdf3dc; --run: #1763d1; --base: #8b96a3;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #0e1116; --card: #161b22; --text: #e4e9ef; --soft: #9aa5b1; --rule: #2b323b; --code: #212831;
     --red: #ff7b6e; --red-soft: #3a1a18; --green: #56d078; --green-soft: #12301c; --grey: #9aa5b1;
-    --grey-soft: #222931; --amber: #e0ab4a; --run: #6cabff; --base: #77828e;
+    --grey-soft: #222931; --amber: #e0ab4a; --amber-soft: #33280f; --run: #6cabff; --base: #77828e;
   }
 }
 * { box-sizing: border-box; }
@@ -58,7 +58,7 @@ tr.at td { background: var(--red-soft); }
 .finding { border-left: 4px solid var(--tone); padding: .1rem 0 .1rem .85rem; margin: 0 0 .9rem; }
 .finding:last-child { margin-bottom: 0; }
 .finding p { margin: .15rem 0; overflow-wrap: anywhere; }
-.amber { --tone: var(--amber); }
+.amber { --tone: var(--amber); --tone-soft: var(--amber-soft); }
 svg { display: block; width: 100%; min-width: 34rem; height: auto; }
 svg .grid { stroke: var(--rule); }
 svg .tick { fill: var(--soft); font-size: 12px; }

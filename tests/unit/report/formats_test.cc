@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 std::vector<RunReport> all_runs() {
-  return {green_run(), worse_model(), exploded_run(), first_run(), hostile_run(), RunReport{}};
+  return {green_run(), worse_model(), exploded_run(), waived_run(), first_run(), hostile_run(), RunReport{}};
 }
 
 // The parsed document: tests/unit/report/parse.py says what as JSON.
@@ -46,6 +46,17 @@ TEST(Junit, IsXmlThatCountsRight) {
     const bool red = xml["failures"].get<int>() + xml["errors"].get<int>() > 0;
     EXPECT_EQ(red, !is_green(report));
   }
+}
+
+TEST(Waived, IsShownForWhatItIs) {
+  const RunReport report = waived_run();
+  const Json xml = parsed("junit", to_junit(report));
+  EXPECT_EQ(xml["skipped"], 3) << "the metric, the rule and the stage";
+  EXPECT_EQ(xml["failures"], 0);
+  EXPECT_THAT(to_html(report), HasSubstr("<header class=\"verdict amber\">"));
+  EXPECT_THAT(to_html(report), HasSubstr("waived until 2026-12-01 by ada (waiver 3: new labels)"));
+  EXPECT_THAT(to_markdown(report), HasSubstr("| waived |"));
+  EXPECT_THAT(to_markdown(report), HasSubstr("(waived)"));
 }
 
 TEST(Junit, TheGatesMetricsAreCases) {

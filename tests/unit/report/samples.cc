@@ -104,6 +104,32 @@ RunReport worse_model() {
   return report;
 }
 
+RunReport waived_run() {
+  RunReport report = worse_model();
+  gate::Inputs in = inputs(evidence(0.812, 0.51, vector_of(10000, 140, 2020)));
+  in.findings = {{"dead_relu", 320, {}, "relu1", "98.2 % of the output of relu1 is zero", "train"}};
+  in.stages = {{"train", "rule dead_relu fired", false, true}};
+  constexpr std::int64_t kUntil = 1'796'083'200'000;  // 2026-12-01
+  in.waivers = {{3, "accuracy", "", "", "ada", "new labels", kUntil, {}},
+                {2, "dead_relu", "", "finding", "bob", "issue 12", kUntil, {}}};
+  in.now_unix_ms = kUntil - 1;
+  report.verdict = gate::judge(policy(), in);
+  report.stages[1].attempts = {{1, "failed", "rule dead_relu fired", false, 39.2}};
+  report.findings = {{.rule = "dead_relu",
+                      .fails_build = true,
+                      .stage = "train",
+                      .step = 320,
+                      .count = 3,
+                      .rank = {},
+                      .tensor = "relu1",
+                      .kind = "activation",
+                      .value = 0.982,
+                      .limit = 0.95,
+                      .message = "98.2 % of the output of relu1 is zero",
+                      .advice = ""}};
+  return report;
+}
+
 RunReport exploded_run() {
   RunReport report = common("Raise the learning rate to 8");
   gate::Inputs in = inputs({});
