@@ -230,6 +230,14 @@ Result<store::Baseline> Engine::unpin_baseline(const Unpin& unpin) {
   return core::unpin_baseline(*db_, unpin, context_->clock.unix_ms());
 }
 
+Result<store::Waiver> Engine::add_waiver(const NewWaiver& waiver) {
+  return core::add_waiver(*db_, waiver, context_->clock.unix_ms());
+}
+
+Result<store::Waiver> Engine::revoke_waiver(int64_t id, const std::string& who, const std::string& why) {
+  return core::revoke_waiver(*db_, id, who, why, context_->clock.unix_ms());
+}
+
 void Engine::abandon_open_runs() {
   auto open = store::open_runs(*db_);
   if (!open.ok()) return log_error("open runs: {}", open.error().to_string());

@@ -20,6 +20,7 @@
 #include "engine/core/run_driver.h"
 #include "engine/core/status_sender.h"
 #include "engine/core/unpin.h"
+#include "engine/core/waive.h"
 #include "engine/forge/webhook.h"
 
 namespace pawl::core {
@@ -59,6 +60,8 @@ class Engine {
   Result<void> cancel(const std::string& run_id, const std::string& who);
   Result<store::Baseline> pin_baseline(const Pin& pin);
   Result<store::Baseline> unpin_baseline(const Unpin& unpin);
+  Result<store::Waiver> add_waiver(const NewWaiver& waiver);
+  Result<store::Waiver> revoke_waiver(int64_t id, const std::string& who, const std::string& why);
 
   // Stores verified deliveries in one transaction, so that many cost one fsync. Per delivery: true, or false
   // when it was there already; an error when nothing was stored (all of them, when the record failed). Work

@@ -4,6 +4,7 @@
 
 #include "engine/base/json.h"
 #include "engine/core/evidence.h"
+#include "engine/core/waive.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/store/database.h"
 #include "engine/store/results.h"
@@ -27,18 +28,22 @@ bool is_infrastructure(const std::string& outcome) {
 
 void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
                const std::vector<store::Finding>& findings, gate::Inputs& inputs) {
+  bool fired = false;
   for (const store::Finding& f : findings) {
     if (attempt == nullptr || f.stage != stage.name || f.attempt != attempt->number || f.severity != "fail")
       continue;
-    inputs.findings.push_back({f.rule, f.first_step, f.rank, f.tensor, f.message});
+    inputs.findings.push_back({f.rule, f.first_step, f.rank, f.tensor, f.message, stage.name});
+    fired = true;
   }
+  bool ended_well = false;
   if (attempt != nullptr) {
     // Required rules that saw nothing: no row of their own, but they fail the stage.
     auto result = supervise::parse_result(attempt->result, "attempts.result");
     if (result.ok()) {
+      ended_well = result->outcome == supervise::Outcome::failed && !result->first_failing_rank;
       for (const rules::RuleOutcome& rule : result->rules) {
         if (!rule.required || rule.outcome != rules::Outcome::not_evaluated) continue;
-        inputs.findings.push_back({rule.rule, std::nullopt, std::nullopt, "", rule.reason});
+        inputs.findings.push_back({rule.rule, std::nullopt, std::nullopt, "", rule.reason, stage.name});
       }
     }
   }
@@ -47,7 +52,8 @@ void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
                        : stage.state == schedule::StageState::cancelled ? "was not started any more"
                                                                         : "what it needs did not succeed";
   std::string outcome = attempt != nullptr ? attempt->outcome.value_or("") : "";
-  inputs.stages.push_back({stage.name, reason, is_infrastructure(outcome)});
+  // Every rank ended with 0, and still the stage failed: its rules say so.
+  inputs.stages.push_back({stage.name, reason, is_infrastructure(outcome), fired && ended_well});
 }
 
 // Rules look at what hooks record; a training that hooks could not attach to goes unwatched, and is told when
@@ -99,6 +105,8 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
                              const store::Run& run, const pipeline::Plan& plan,
                              const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
   PAWL_ASSIGN(gate::Inputs inputs, gather(db, home, repository, run, plan.gate, stages));
+  PAWL_ASSIGN(inputs.waivers, waivers_for(db, run));
+  inputs.now_unix_ms = now_ms;
   gate::Verdict verdict = gate::judge(plan.gate, inputs);
   Judgement out;
   out.verdict.run_id = run.id;
@@ -113,7 +121,9 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
   out.verdict.created_ms = now_ms;
   out.exit_code = gate::exit_code(verdict.kind);
   bool on_target = run.branch == run.target;
-  if (verdict.kind == gate::VerdictKind::pass && on_target && !plan.gate.metrics.empty()) {
+  // A waived run as the baseline would lower the bar for good.
+  bool green = verdict.kind == gate::VerdictKind::pass && !gate::is_waived(verdict);
+  if (green && on_target && !plan.gate.metrics.empty()) {
     out.baseline_cause = plan.gate.bootstrap && !inputs.baseline ? "bootstrap" : "green";
     out.testsets = testsets_json(inputs.evidence);
     PAWL_ASSIGN(out.placement, place_green_run(db, repository, run));
