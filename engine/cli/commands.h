@@ -132,6 +132,30 @@ int baseline_history(const Global& global, const std::string& project);
 int baseline_unpin(const Global& global, const UnpinOptions& options);
 int baseline_pin(const Global& global, const PinOptions& options);
 
+struct WaiverAddOptions {
+  std::string project;  // empty: the only one in the record
+  std::string branch;   // empty: any
+  std::string commit;   // empty: any
+  std::string metric;   // this or `rule`
+  std::string check;    // empty: any of the metric
+  std::string slice;    // empty: the whole
+  std::string rule;
+  std::string why;
+  std::string expires;
+  std::string by;  // empty: the user of this process
+};
+struct WaiverListOptions {
+  std::string project;  // empty: all
+  bool all = false;     // those that ended too
+};
+struct WaiverRevokeOptions {
+  int64_t id = 0;
+  std::string why;
+};
+int waiver_add(const Global& global, const WaiverAddOptions& options);
+int waiver_list(const Global& global, const WaiverListOptions& options);
+int waiver_revoke(const Global& global, const WaiverRevokeOptions& options);
+
 struct ArtifactOptions {
   std::string run;
   std::string path;    // "stage/path" or "path"

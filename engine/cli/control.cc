@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "engine/cli/daemon_client.h"
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
+#include "engine/cli/user_name.h"
 #include "engine/core/pin.h"
 #include "engine/core/run_json.h"
 #include "engine/core/unpin.h"
@@ -25,11 +25,6 @@
 
 namespace pawl::cli {
 namespace {
-
-std::string user_name() {
-  passwd* entry = getpwuid(getuid());
-  return entry != nullptr ? entry->pw_name : std::to_string(getuid());
-}
 
 // The id of the run a person named.
 Result<store::Run> named_run(const Global& global, const std::string& name) {

@@ -67,6 +67,9 @@ struct CommandLine {
   pawl::cli::TraceOptions trace;
   pawl::cli::PinOptions pin;
   pawl::cli::UnpinOptions unpin;
+  pawl::cli::WaiverAddOptions waiver_add;
+  pawl::cli::WaiverListOptions waiver_list;
+  pawl::cli::WaiverRevokeOptions waiver_revoke;
   pawl::cli::ArtifactOptions artifact;
   std::string attempt_dir;
 
@@ -87,6 +90,7 @@ struct CommandLine {
   void add_daemon_commands();
   void add_view_commands();
   void add_acting_commands();
+  void add_waiver_commands();
   void add_internal_commands();
 };
 
@@ -111,6 +115,7 @@ CommandLine::CommandLine() {
   add_daemon_commands();
   add_view_commands();
   add_acting_commands();
+  add_waiver_commands();
   add_internal_commands();
 }
 
@@ -300,6 +305,44 @@ void CommandLine::add_acting_commands() {
   c->add_flag("--force", artifact.force, "Overwrite a file that is there");
 
   command(&app, "version", "What this binary is", [this] { return pawl::cli::version(global); });
+}
+
+void CommandLine::add_waiver_commands() {
+  auto* waiver = app.add_subcommand("waiver", "Let one named check be red for a while, on record");
+  waiver->require_subcommand(1);
+  auto* c = command(waiver, "add", "Waive a check of a metric, or a rule, until a day",
+                    [this] { return pawl::cli::waiver_add(global, waiver_add); });
+  auto* metric = c->add_option("--metric", waiver_add.metric, "The metric whose checks may be red");
+  c->add_option("--rule", waiver_add.rule, "The rule that may fire")->excludes(metric);
+  c->add_option("--check", waiver_add.check, "Of the metric this check only (default: all four)")
+      ->check(CLI::IsMember({"floor", "ceiling", "max_drop", "paired"}))
+      ->needs(metric);
+  c->add_option("--slice", waiver_add.slice,
+                "Of the metric this slice, as the verdict names it: lang=de (default: the whole, no slice)")
+      ->needs(metric);
+  c->add_option("--project", waiver_add.project,
+                "For runs of this project (default: the only one on record)");
+  c->add_option("--branch", waiver_add.branch, "For runs of this branch (default: any)");
+  c->add_option("--commit", waiver_add.commit, "For runs of this commit, 7 digits or more (default: any)");
+  c->add_option("--why", waiver_add.why, "The reason, for the record")->required();
+  c->add_option("--expires", waiver_add.expires, "How long it holds: 12h, 14d; at most 90d")->required();
+  c->add_option("--by", waiver_add.by, "Who approves it (default: you)");
+  c->footer(
+      "A run that is red for nothing else passes, exit code 0, and says who waived what; it never becomes "
+      "the\n"
+      "baseline. An expired waiver is red again. What is missing, broken or not comparable is never waived.\n"
+      "Judge a commit again with `pawl rerun RUN`, or with `pawl run` where no daemon serves.\n"
+      "Example: a known drop on German texts, until the new data is there\n"
+      "  pawl waiver add --metric accuracy --check max_drop --slice lang=de --expires 14d --why 'see issue "
+      "12'");
+  c = command(waiver, "list", "Those that hold, newest first",
+              [this] { return pawl::cli::waiver_list(global, waiver_list); });
+  c->add_option("--project", waiver_list.project, "Of this project");
+  c->add_flag("--all", waiver_list.all, "Those that expired or were revoked too");
+  c = command(waiver, "revoke", "End one now",
+              [this] { return pawl::cli::waiver_revoke(global, waiver_revoke); });
+  c->add_option("id", waiver_revoke.id, "Its number, as `waiver list` shows it")->required();
+  c->add_option("--why", waiver_revoke.why, "The reason, for the record")->required();
 }
 
 void CommandLine::add_internal_commands() {

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/base/files.h"
 #include "engine/base/text.h"
 #include "engine/store/database.h"
+#include "engine/store/verdicts.h"
 
 namespace pawl::cli {
 
@@ -20,6 +23,16 @@ Result<Record> open_record(const std::string& home_flag) {
   }
   PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
   return Record{std::move(home), std::move(db)};
+}
+
+Tone tone_of(Db& db, const store::Run& run) {
+  if (run.verdict != "PASS") return verdict_tone(run.verdict.value_or(""));
+  auto verdict = store::verdict_of(db, run.id);
+  const bool waived = verdict.ok() && *verdict &&
+                      std::ranges::any_of((*verdict)->reasons, [](const store::VerdictReason& reason) {
+                        return reason.status == "waived";
+                      });
+  return waived ? Tone::warn : Tone::good;
 }
 
 Result<void> check_stage(Record& record, const store::Run& run, const std::string& stage) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/base/sqlite.h"
+#include "engine/cli/output.h"
 #include "engine/core/home.h"
 #include "engine/store/runs.h"
 
@@ -15,6 +16,9 @@ struct Record {
 };
 // Error not_found, with what to do, when there is no record yet.
 Result<Record> open_record(const std::string& home_flag);
+
+// The tone of a run's verdict: a PASS by a waiver is not to be overlooked.
+Tone tone_of(Db& db, const store::Run& run);
 
 // Error not_found, naming the stages there are, when the run has no stage of this name. Empty: any.
 Result<void> check_stage(Record& record, const store::Run& run, const std::string& stage);

@@ -19,6 +19,7 @@
 #include "engine/cli/engine_options.h"
 #include "engine/cli/output.h"
 #include "engine/cli/progress_line.h"
+#include "engine/cli/record.h"
 #include "engine/core/engine.h"
 #include "engine/core/push_events.h"
 #include "engine/core/run_json.h"
@@ -178,7 +179,7 @@ Result<int> report_end(const Global& global, core::Engine& engine, const std::st
     full["report"] = report;
     print_json(full);
   } else {
-    print(fmt::format("{}  {}\n", paint(*run->verdict, verdict_tone(*run->verdict)),
+    print(fmt::format("{}  {}\n", paint(*run->verdict, tone_of(engine.db(), *run)),
                       sanitize_for_terminal(run->headline)));
     print(fmt::format(
         "run {} took {}; `pawl show {}` has the details, {}/report.html the page\n", run->number,

@@ -191,7 +191,7 @@ Result<int> follow(const Global& global, const std::string& name) {
     PAWL_ASSIGN(Json full, core::full_run_json(record.db, run));
     print_json(full);
   } else {
-    print(fmt::format("{}  {}\n", paint(run.verdict.value_or(""), verdict_tone(run.verdict.value_or(""))),
+    print(fmt::format("{}  {}\n", paint(run.verdict.value_or(""), tone_of(record.db, run)),
                       sanitize_for_terminal(run.headline)));
   }
   return static_cast<int>(run.exit_code.value_or(3));

@@ -75,6 +75,13 @@ std::string number_cell(double value) {
   return std::isfinite(value) ? fmt::format("{:.6g}", value) : store::number_text(value);
 }
 
+Tone reason_tone(std::string_view status) {
+  if (status == "pass") return Tone::good;
+  if (status == "waived" || status == "inconclusive") return Tone::warn;
+  if (status == "not_judged" || status == "bootstrap") return Tone::dim;
+  return Tone::bad;
+}
+
 Result<void> print_details(Record& record, const store::Run& run) {
   PAWL_ASSIGN(auto data, store::data_of(record.db, run.id));
   PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
@@ -83,7 +90,7 @@ Result<void> print_details(Record& record, const store::Run& run) {
   PAWL_ASSIGN(auto metrics, store::metrics_of(record.db, run.id));
   PAWL_ASSIGN(auto verdict, store::verdict_of(record.db, run.id));
   std::string state = run.verdict.value_or(run.state);
-  print(fmt::format("run {}  {}  {}\n", run.number, paint(state, verdict_tone(run.verdict.value_or(""))),
+  print(fmt::format("run {}  {}  {}\n", run.number, paint(state, tone_of(record.db, run)),
                     sanitize_for_terminal(run.headline)));
   std::vector<std::vector<Cell>> facts = {
       {{"commit", Tone::dim}, {fmt::format("{} {}", run.commit_sha.substr(0, 12), run.subject)}},
@@ -149,7 +156,7 @@ Result<void> print_details(Record& record, const store::Run& run) {
   if (verdict && !verdict->reasons.empty()) {
     rows.clear();
     for (const auto& r : verdict->reasons) {
-      rows.push_back({{r.status, verdict_tone(r.status)}, {r.metric}, {r.rule}, {r.sentence}});
+      rows.push_back({{r.status, reason_tone(r.status)}, {r.metric}, {r.rule}, {r.sentence}});
     }
     print("\n" + render_table({"gate", "metric", "rule", "reason"}, rows));
   }

@@ -281,6 +281,12 @@ void Api::add_reading_routes(Router& router) {
                PAWL_ASSIGN(auto rows, store::current_baselines(db, query_text(request, "project")));
                return json_response(200, {{"baselines", list_of(rows, core::current_baseline_json)}});
              }));
+  router.add("GET", "/api/v1/waivers", reading([](Db& db, const Request& request) -> Result<Response> {
+               PAWL_ASSIGN(int64_t all, query_number(request, "all", 0));
+               PAWL_ASSIGN(Json list, core::waivers_json(db, query_text(request, "project"), all != 0,
+                                                         SystemClock().unix_ms()));
+               return json_response(200, list);
+             }));
   router.add("GET", "/api/v1/deliveries", reading([](Db& db, const Request& request) -> Result<Response> {
                PAWL_ASSIGN(auto rows, store::list_deliveries(db, query_text(request, "project"), 100));
                Json out = Json::array();
@@ -369,6 +375,34 @@ void Api::add_acting_routes(Router& router) {
                  return core::baseline_event_json(event);
                }();
                respond(answer.ok() ? json_response(201, *answer) : error_response(answer.error()));
+             }));
+  auto on_waiver = [this](std::function<Result<store::Waiver>(const Request&, const Json&)> action) {
+    return on_engine([action = std::move(action)](const Request& request, const Responder& respond) {
+      auto answer = [&]() -> Result<Json> {
+        PAWL_ASSIGN(Json body, command_body(request));
+        PAWL_ASSIGN(store::Waiver waiver, action(request, body));
+        return core::waiver_json(waiver, SystemClock().unix_ms());
+      }();
+      respond(answer.ok() ? json_response(201, *answer) : error_response(answer.error()));
+    });
+  };
+  router.add("POST", "/api/v1/waivers", on_waiver([this](const Request&, const Json& body) {
+               return engine_.add_waiver({.project = json_string(body, "project"),
+                                          .branch = json_string(body, "branch"),
+                                          .commit = json_string(body, "commit"),
+                                          .metric = json_string(body, "metric"),
+                                          .check = json_string(body, "check"),
+                                          .slice = json_string(body, "slice"),
+                                          .rule = json_string(body, "rule"),
+                                          .why = json_string(body, "why"),
+                                          .who = who(body),
+                                          .expires = json_string(body, "expires")});
+             }));
+  router.add("POST", "/api/v1/waivers/{id}/revoke",
+             on_waiver([this](const Request& request, const Json& body) -> Result<store::Waiver> {
+               auto id = parse_int(request.param("id"));
+               if (!id.ok()) return Error(ErrorCode::not_found, "a waiver is named by its number");
+               return engine_.revoke_waiver(*id, who(body), json_string(body, "why"));
              }));
   router.add("POST", "/api/v1/projects/{project}/runs",
              on_engine([this](const Request& request, const Responder& respond) {

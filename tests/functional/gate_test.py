@@ -4,9 +4,10 @@ A model is the files it leaves: metrics.json and predictions.csv are committed, 
 """
 
 import json
+import os
 import unittest
 
-from harness import PawlTest
+from harness import PawlTest, wait_until
 
 EXIT = {"PASS": 0, "FAIL": 1, "ERROR": 3, "NO_BASELINE": 4, "INCONCLUSIVE": 4}
 
@@ -238,6 +239,129 @@ class Policy(GateTest):
         self.assertNotIn("accuracy fell", run["headline"])
         (self.clone / "die").unlink()
         self.assertEqual(self.accuracy("PASS", 0.9)["baseline"], first["id"])
+
+
+class Waivers(GateTest):
+    """A known drop, allowed for a while and on record."""
+
+    def waive(self, *options, expires="14d"):
+        return self.pawl_json("waiver", "add", "--why", "new labels", "--by", "ada", "--expires", expires, *options)
+
+    def a_red_run(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.first = self.accuracy("PASS", 0.9)
+        return self.accuracy("FAIL", 0.8)
+
+    def reason(self, run, check="max_drop"):
+        return next(reason for reason in run["gate"]["reasons"] if reason["check"] == check)
+
+    def test_a_valid_one_is_yellow(self):
+        self.a_red_run()
+        waiver = self.waive("--metric", "accuracy", "--check", "max_drop")
+        run = self.accuracy("PASS", 0.8, "waived: accuracy fell from 0.9 to 0.8")
+        self.assertIn(f"waived until {waiver['expires'][:10]} by ada (waiver {waiver['id']}: new labels)", run["headline"])
+        self.assertEqual(run["exit_code"], 0)
+        self.assertEqual((self.reason(run)["status"], self.reason(run)["waiver"]), ("waived", waiver["id"]))
+        report = (self.home / "runs" / run["id"] / "report" / "report.html").read_text()
+        self.assertIn('<header class="verdict amber">', report)
+
+    def test_one_that_expired_is_red(self):
+        self.a_red_run()
+        waiver = self.waive("--metric", "accuracy", expires="1ms")
+
+        def state():
+            return [w["state"] for w in self.pawl_json("waiver", "list", "--all")["waivers"]]
+        wait_until(lambda: state() == ["expired"], "the waiver to expire")
+        self.assertEqual(self.pawl_json("waiver", "list")["waivers"], [])
+        run = self.accuracy("FAIL", 0.8, f"; waiver {waiver['id']} expired on {waiver['expires'][:10]}")
+        self.assertEqual(self.reason(run)["status"], "fail")
+
+    def test_another_scope_is_red(self):
+        sha = self.a_red_run()["commit"]
+        for scope in (["--branch", "feature"], ["--commit", sha[:10]], ["--check", "floor"], ["--slice", "lang=de"]):
+            self.waive("--metric", "accuracy", *scope)
+        self.waive("--rule", "dead_relu")
+        run = self.accuracy("FAIL", 0.8)
+        self.assertNotIn("waive", run["headline"])
+        self.waive("--metric", "accuracy", "--commit", self.commit()[:10])
+        self.pawl("run", cwd=self.clone, code=EXIT["PASS"])
+
+    def test_a_revoked_one_is_red(self):
+        self.a_red_run()
+        waiver = self.waive("--metric", "accuracy")["id"]
+        self.accuracy("PASS", 0.8)
+        self.assertEqual(self.pawl_json("waiver", "revoke", waiver, "--why", "fixed")["state"], "revoked")
+        self.accuracy("FAIL", 0.8, f"; waiver {waiver} was revoked on ")
+        self.assertIn("was revoked on", self.pawl("waiver", "revoke", waiver, "--why", "again", code=2).stderr)
+
+    def test_it_does_not_lower_the_bar(self):
+        self.a_red_run()
+        self.waive("--metric", "accuracy")
+        waived = self.accuracy("PASS", 0.8)
+        run = self.accuracy("PASS", 0.79, "accuracy fell from 0.9 to 0.79")
+        self.assertEqual(run["baseline"], self.first["id"])
+        self.pawl("baseline", "pin", waived["number"], "--why", "the new labels are harder")
+        run = self.accuracy("PASS", 0.79)
+        self.assertEqual(run["baseline"], waived["id"])
+        self.assertNotIn("waived", run["headline"])
+
+    def test_missing_data_is_not_waived(self):
+        self.a_red_run()
+        self.waive("--metric", "accuracy")
+        self.judged("ERROR", "accuracy is NaN", {"accuracy": "NaN"})
+
+    @unittest.skipIf("PAWL_SANITIZED" in os.environ, "Python cannot load a sanitized capture library")
+    def test_a_rule_that_fired(self):
+        """A stage that ran to its end is judged like any other; one that the rule stopped left nothing to judge."""
+        script = """
+            import torch
+            layer = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+            (layer(torch.ones(1, 2)) / 0).sum().backward()
+            optimizer.step()
+        """
+        pipeline = PIPELINE.replace(", debug: off", ", rules: {{non_finite: {{on_fire: {action}}}}}")
+        accuracy = json.dumps({"accuracy": {"direction": "higher", "max_drop": 0.02}})
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy("PASS", 0.9)
+
+        def fired(verdict, value, says, action="fail"):
+            files = {".pawl.yml": pipeline.format(command="/usr/bin/python3 nan.py; " + COPY, metrics=accuracy, action=action),
+                     "nan.py": script}
+            return self.judged(verdict, says, {"accuracy": value}, files=files)
+
+        fired("FAIL", 0.9, "non_finite at step")
+        waiver = self.waive("--rule", "non_finite")["id"]
+        run = fired("PASS", 0.9, "waived: non_finite at step")
+        self.assertIn(f"(waiver {waiver}: new labels)", run["headline"])
+        self.assertEqual(self.reason(run)["status"], "pass")
+        fired("FAIL", 0.8, "accuracy fell from 0.9 to 0.8")
+        fired("FAIL", 0.9, "its rules are waived, but it did not run to its end", action="stop")
+
+    def test_what_cannot_be_waived_is_refused(self):
+        self.a_red_run()
+        for options, says in ((["--metric", "acuracy"], "did you mean 'accuracy'?"),
+                              (["--rule", "dead_rellu"], "did you mean 'dead_relu'?"),
+                              ([], "a metric or a rule"),
+                              (["--metric", "accuracy", "--project", "other"], "no run of a project 'other'")):
+            done = self.pawl("waiver", "add", "--why", "x", "--expires", "1d", *options, code=2)
+            self.assertIn(says, done.stderr)
+        done = self.pawl("waiver", "add", "--metric", "accuracy", "--why", "x", "--expires", "91d", code=2)
+        self.assertIn("at most 90d", done.stderr)
+        self.pawl("waiver", "add", "--metric", "accuracy", "--why", "x", code=2)
+
+    def test_through_the_daemon(self):
+        self.a_red_run()
+        self.start_daemon()
+        waiver = self.waive("--metric", "accuracy", "--branch", "main")
+        self.assertEqual((waiver["by"], waiver["branch"]), ("ada", "main"))
+        status, body = self.request("GET", "/api/v1/waivers")
+        self.assertEqual((status, json.loads(body)["waivers"]), (200, [waiver]))
+        self.assertEqual(self.pawl_json("waiver", "revoke", waiver["id"], "--why", "fixed")["state"], "revoked")
+        status, body = self.request("GET", "/api/v1/waivers?all=1")
+        self.assertEqual([w["state"] for w in json.loads(body)["waivers"]], ["revoked"])
+        ask = json.dumps({"metric": "accuracy", "why": "x", "expires": "1000d"})
+        self.assertEqual(self.request("POST", "/api/v1/waivers", ask)[0], 400)
 
 
 if __name__ == "__main__":
