@@ -40,7 +40,7 @@ void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
     // Required rules that saw nothing: no row of their own, but they fail the stage.
     auto result = supervise::parse_result(attempt->result, "attempts.result");
     if (result.ok()) {
-      ended_well = result->outcome == supervise::Outcome::failed && !result->first_failing_rank;
+      ended_well = attempt->outcome == "failed" && !result->first_failing_rank;
       for (const rules::RuleOutcome& rule : result->rules) {
         if (!rule.required || rule.outcome != rules::Outcome::not_evaluated) continue;
         inputs.findings.push_back({rule.rule, std::nullopt, std::nullopt, "", rule.reason, stage.name});

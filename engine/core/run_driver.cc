@@ -338,7 +338,9 @@ void RunDriver::on_harvested(const std::string& stage, const supervise::AttemptR
   attempt.finished_ms = context_.clock.unix_ms();
   attempt.result = dump_json(supervise::to_json(result));
   bool succeeded = result.outcome == supervise::Outcome::succeeded;
-  if (succeeded && !collected.problem.empty()) {
+  // A stage that only its rules failed may be judged all the same, when they are waived.
+  bool ended_well = succeeded || (result.outcome == supervise::Outcome::failed && !result.first_failing_rank);
+  if (ended_well && !collected.problem.empty()) {
     succeeded = false;
     attempt.outcome = "error";  // what cannot be read says nothing of the model
     attempt.reason = collected.problem;

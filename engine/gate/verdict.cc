@@ -82,7 +82,7 @@ void waive_failures(const Inputs& inputs, std::vector<Reason>& reasons) {
       reason.status = Status::waived;
       reason.sentence += "; every rule that fired in it is waived";
     } else {
-      reason.sentence += "; its rules are waived, but it did not run to its end";
+      reason.sentence += "; its rules are waived, but what it left cannot be judged";
     }
   }
 }

@@ -193,7 +193,7 @@ TEST(WaivedRule, AFailedStageIsNot) {
   in.stages[0].only_rules = false;
   const Verdict verdict = judge(max_drop(.02), in);
   EXPECT_EQ(verdict.kind, VerdictKind::fail);
-  EXPECT_THAT(verdict.headline, EndsWith("; its rules are waived, but it did not run to its end"));
+  EXPECT_THAT(verdict.headline, EndsWith("; its rules are waived, but what it left cannot be judged"));
   EXPECT_EQ(verdict.reasons.at(2).sentence, "accuracy was not judged: stage train did not succeed");
 }
 
