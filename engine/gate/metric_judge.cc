@@ -103,13 +103,9 @@ class MetricJudge {
                       format_number(value_), inputs_.target_branch));
       return;
     }
-    const std::string_view advice =
-        inputs_.target_was_ever_green
-            ? "pin one with `pawl baseline pin RUN --why REASON`"
-            : "`bootstrap: true` in the gate makes the first green run the baseline";
     add(Check::baseline, Status::no_baseline,
         fmt::format("{} cannot be compared: {} has no baseline; {}", rule_.metric, inputs_.target_branch,
-                    advice));
+                    advice_without_baseline(inputs_)));
   }
 
   // A first run without what the paired test needs would be a baseline that nothing can be compared with.
@@ -229,6 +225,12 @@ void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& in
   MetricJudge(policy, rule, inputs, out).run();
 }
 
+std::string_view advice_without_baseline(const Inputs& inputs) {
+  return inputs.target_was_ever_green
+             ? "pin one with `pawl baseline pin RUN --why REASON`"
+             : "`bootstrap: true` in the gate makes the first green run the baseline";
+}
+
 WantedColumns wanted_columns(const Policy& policy, std::string_view file) {
   WantedColumns wanted;
   for (const MetricRule& rule : policy.metrics) {
@@ -239,6 +241,9 @@ WantedColumns wanted_columns(const Policy& policy, std::string_view file) {
       wanted.few_words = wanted.classes = true;  // to find the worst slices
     }
     for (const SliceRule& slices : rule.slices) want_columns(slices, wanted);
+  }
+  for (const ConditionRule& rule : policy.conditions) {
+    wanted.classes = wanted.classes || rule.predictions == file;
   }
   return wanted;
 }

@@ -14,7 +14,10 @@ inline constexpr std::string_view kMetricsFile = "metrics.json";
 void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
                   std::vector<Reason>& out);
 
-// What the policy's metrics ask of the prediction file of that name.
+// What to do when there is no baseline and bootstrapping is over, or was not asked for.
+std::string_view advice_without_baseline(const Inputs& inputs);
+
+// What the policy asks of the prediction file of that name.
 WantedColumns wanted_columns(const Policy& policy, std::string_view file);
 
 }  // namespace pawl::gate

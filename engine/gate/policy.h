@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/gate/condition.h"
+#include "engine/gate/test_budget.h"
+
 namespace pawl::gate {
 
 // Which way is better.
@@ -93,14 +96,30 @@ struct SustainedRule {
   bool operator==(const SustainedRule&) const = default;
 };
 
+// What the new model must fulfil, as a condition that the test set was sized for (sample_size.h).
+struct ConditionRule {
+  enum class OnSpent { warn, block };  // when the test set has answered as often as it was sized for
+
+  Condition condition;
+  double reliability = 0.999;  // over all evaluations of the test set, 0.5 to kMaxReliability
+  ConditionMode mode = ConditionMode::fp_free;
+  BudgetTerms terms{Adaptivity::full, 32};  // with which the first evaluation opens the test set's ledger
+  OnSpent on_spent = OnSpent::warn;
+  std::string predictions = "predictions.csv";  // no two conditions of a policy have the same
+
+  bool operator==(const ConditionRule&) const = default;
+};
+
 struct Policy {
   // A first run may turn green without a baseline, and only while the target branch never had a green run.
   bool bootstrap = false;
   std::vector<MetricRule> metrics;
+  std::vector<ConditionRule> conditions;
   std::string stage;  // whose outputs are judged; empty: the last stage that wrote metrics
   BaselineRule baseline = {};
   std::optional<SustainedRule> sustained = {};  // of every metric
 
+  bool judges_models() const { return !metrics.empty() || !conditions.empty(); }
   bool operator==(const Policy&) const = default;
 };
 

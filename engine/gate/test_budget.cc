@@ -18,6 +18,20 @@ std::string_view to_string(Adaptivity adaptivity) {
   PAWL_CHECK(false);
 }
 
+std::string_view to_string(BudgetStanding standing) {
+  switch (standing) {
+    case BudgetStanding::open:
+      return "open";
+    case BudgetStanding::last:
+      return "last";
+    case BudgetStanding::retired:
+      return "retired";
+    case BudgetStanding::voided:
+      return "voided";
+  }
+  PAWL_CHECK(false);
+}
+
 Revealed most_revealed(Adaptivity adaptivity) {
   return adaptivity == Adaptivity::none ? Revealed::nothing : Revealed::bit;
 }

@@ -10,6 +10,8 @@
 // test set does. Writing the row and revealing the answer are one transaction, the row first: a crash between
 // them costs a use and leaks nothing.
 //
+// What was asked before, and how the gate uses this: test_ledger.h, condition_judge.h.
+//
 // Pure values and functions of any thread.
 #pragma once
 
@@ -58,6 +60,8 @@ enum class BudgetStanding {
   retired,  // used up: the next evaluation proves nothing. The test set may be handed to the developers
   voided,   // overexposed: neither the next evaluation nor those after the exposure prove anything
 };
+
+std::string_view to_string(BudgetStanding standing);  // "open", "last", "retired", "voided"
 
 // Of the next evaluation. In first-change every covered evaluation is the last if it passes.
 BudgetStanding standing(const TestBudget& budget);

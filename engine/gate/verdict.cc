@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "engine/base/text.h"
+#include "engine/gate/condition_judge.h"
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/multiplicity.h"
 #include "engine/gate/paired_reason.h"
@@ -113,6 +114,19 @@ void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>
   }
 }
 
+void add_conditions(const Policy& policy, const Inputs& inputs, Verdict& verdict) {
+  for (const ConditionRule& rule : policy.conditions) {
+    if (inputs.stages.empty()) {
+      judge_condition(policy, rule, inputs, verdict);
+    } else {
+      const std::string text = to_string(rule.condition);
+      verdict.reasons.push_back(plain_reason(
+          Check::condition, Status::not_judged, text,
+          fmt::format("{} was not judged: stage {} did not succeed", text, inputs.stages.front().stage)));
+    }
+  }
+}
+
 int weight(Check check) {
   switch (check) {
     case Check::finding:
@@ -122,6 +136,7 @@ int weight(Check check) {
     case Check::output:
       return 6;
     case Check::paired:
+    case Check::condition:
       return 5;
     case Check::max_drop:
       return 4;
@@ -132,6 +147,7 @@ int weight(Check check) {
       return 2;
     case Check::metric:
     case Check::sustained:
+    case Check::test_set:
       return 1;
     case Check::slices:
       return 0;
@@ -212,7 +228,7 @@ std::string caveats(const std::vector<Reason>& reasons) {
 std::string green_headline(const Policy& policy, const Verdict& verdict) {
   if (is_waived(verdict)) return waived_headline(verdict.reasons);
   const std::string but = caveats(verdict.reasons);
-  if (policy.metrics.empty()) {
+  if (!policy.judges_models()) {
     return fmt::format("every stage succeeded{}; no metric is gated{}",
                        but.empty() ? " and no rule fired" : "", but);
   }
@@ -220,17 +236,26 @@ std::string green_headline(const Policy& policy, const Verdict& verdict) {
   const std::string tail = verdict.baseline ? " against " + describe(*verdict.baseline) : "";
   std::vector<std::string> parts;
   bool compared = false;
-  for (const MetricRule& rule : policy.metrics) {
-    const Reason* reason = most_telling(verdict.reasons, rule.metric);
-    PAWL_CHECK(reason != nullptr);
-    std::string_view sentence = reason->sentence;
+  const auto tell = [&](std::string_view sentence) {
     if (!tail.empty() && sentence.ends_with(tail)) {
       sentence.remove_suffix(tail.size());
       compared = true;
     }
     parts.emplace_back(sentence);
+  };
+  for (const MetricRule& rule : policy.metrics) {
+    const Reason* reason = most_telling(verdict.reasons, rule.metric);
+    PAWL_CHECK(reason != nullptr);
+    tell(reason->sentence);
   }
-  return join(parts, "; ") + (compared ? tail : "") + but;
+  for (const Reason& reason : verdict.reasons) {
+    if (reason.check == Check::condition) tell(reason.sentence);
+  }
+  const std::string headline = join(parts, "; ") + (compared ? tail : "") + but;
+  const bool spent = std::any_of(verdict.reasons.begin(), verdict.reasons.end(), [](const Reason& reason) {
+    return reason.check == Check::test_set && reason.status != Status::pass;
+  });
+  return spent ? headline + "; the test set is used up" : headline;
 }
 
 }  // namespace
@@ -290,6 +315,10 @@ std::string_view to_string(Check check) {
       return "slices";
     case Check::sustained:
       return "sustained";
+    case Check::condition:
+      return "condition";
+    case Check::test_set:
+      return "test_set";
   }
   return "metric";
 }
@@ -344,6 +373,7 @@ Verdict judge(const Policy& policy, const Inputs& inputs) {
   const std::size_t failures = verdict.reasons.size();
   add_metrics(policy, inputs, verdict.reasons);
   correct_for_many(verdict.reasons);
+  add_conditions(policy, inputs, verdict);
   apply_waivers(std::span(verdict.reasons).subspan(failures), inputs.waivers, inputs.now_unix_ms);
   if (inputs.baseline) verdict.baseline = inputs.baseline->run;
   verdict.kind = VerdictKind::pass;

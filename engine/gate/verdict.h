@@ -8,7 +8,8 @@
 //                that another reason leaves open could make the run green.
 //   ERROR        something the judgement needs is missing or broken.
 //   NO_BASELINE  there is nothing to compare with, or it is another test set.
-//   INCONCLUSIVE everything was compared; a strict test could not show that the model is not worse.
+//   INCONCLUSIVE everything is there; a strict test could not show that the model is not worse, or a
+//                condition has no answer on this test set.
 //   PASS         nothing is red, or only what a waiver covers (waivers.h); the headline says so.
 #pragma once
 
@@ -24,6 +25,7 @@
 #include "engine/gate/metrics.h"
 #include "engine/gate/paired.h"
 #include "engine/gate/policy.h"
+#include "engine/gate/test_ledger.h"
 #include "engine/gate/waivers.h"
 
 namespace pawl::gate {
@@ -94,6 +96,8 @@ struct Inputs {
   std::vector<GreenRun> past = {};                     // oldest first: what policy.sustained looks at
   std::vector<Waiver> waivers = {};  // of the run's project, branch and commit, in order of preference
   std::int64_t now_unix_ms = 0;      // whether they hold
+  std::map<std::string, TestLedger> ledgers =
+      {};  // of the test sets that conditions were judged on, by digest
 };
 
 enum class Check {
@@ -107,7 +111,9 @@ enum class Check {
   max_drop,
   paired,
   slices,
-  sustained
+  sustained,
+  condition,
+  test_set
 };
 // not_judged, bootstrap and waived do not make a verdict worse than PASS.
 enum class Status { pass, not_judged, bootstrap, waived, inconclusive, no_baseline, error, fail };
@@ -141,6 +147,7 @@ struct Verdict {
   std::string headline;         // the one sentence to read
   std::vector<Reason> reasons;  // findings, stages, then metrics in the order of the policy; passes too
   std::optional<BaselineRun> baseline;
+  std::vector<NewTestUse> test_uses;  // to be recorded with the verdict, in this order
 };
 
 // Never fails: whatever is wrong with the inputs is a reason.
@@ -161,7 +168,8 @@ struct Verdict {
 // max_drop, paired and slices need a comparable baseline: the same metric, over as many examples, on the same
 // test set (as far as both runs left predictions), with the same slices. Without one NO_BASELINE, except that
 // policy.bootstrap lets a run pass while the target branch was never green and there is no baseline at all;
-// floors, ceilings, rules and stages hold then too. A policy without metrics judges rules and stages only.
+// floors, ceilings, rules and stages hold then too. Conditions are judged as condition_judge.h says. A policy
+// without metrics and conditions judges rules and stages only.
 Verdict judge(const Policy& policy, const Inputs& inputs);
 
 // PASS, and only by a waiver.

@@ -22,6 +22,8 @@ std::string check_text(Check check) {
       return "largest drop";
     case Check::paired:
       return "paired test";
+    case Check::test_set:
+      return "test set";
     default:
       return std::string(to_string(check));
   }
@@ -69,7 +71,9 @@ GateRow row_of(const Reason& reason) {
   GateRow row;
   row.metric = reason.slice.empty() ? reason.subject : reason.subject + " of " + reason.slice;
   row.check = check_text(reason.check);
-  row.result = result_text(reason.status);
+  // The budget of a test set that is used up, and is only told.
+  const bool warning = reason.check == Check::test_set && reason.status == Status::not_judged;
+  row.result = warning ? "warning" : result_text(reason.status);
   row.status = reason.status;
   row.value = number_text(reason.value);
   row.baseline = number_text(reason.baseline);
