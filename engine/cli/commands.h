@@ -40,6 +40,8 @@ struct GateSamplesOptions {
 };
 int gate_samples(const Global& global, const GateSamplesOptions& options);
 
+int gate_budget(const Global& global, const std::string& project);
+
 struct InitOptions {
   std::string path = ".";
   bool force = false;  // overwrite

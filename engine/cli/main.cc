@@ -52,6 +52,7 @@ struct CommandLine {
   std::function<int()> action;
 
   pawl::cli::CheckOptions check;
+  std::string gate_budget_project;
   pawl::cli::GatePlanOptions gate_plan;
   pawl::cli::GateSamplesOptions gate_samples;
   pawl::cli::InitOptions init;
@@ -141,7 +142,7 @@ void CommandLine::add_pipeline_commands() {
 }
 
 void CommandLine::add_gate_commands() {
-  auto* gate = app.add_subcommand("gate", "Help with choosing a gate");
+  auto* gate = app.add_subcommand("gate", "Choosing a gate, and what it has used of the test sets");
   gate->require_subcommand(1);
   auto* p = command(gate, "plan", "What margin a test set can show, and how often a rule is red by chance",
                     [this] { return pawl::cli::gate_plan(global, gate_plan); });
@@ -156,6 +157,9 @@ void CommandLine::add_gate_commands() {
       "record.\n"
       "Example: before the first run, with 2,000 test images and models that differ on about 5 % of them\n"
       "  pawl gate plan --examples 2000 --disagreement 0.05");
+  auto* b = command(gate, "budget", "How often each test set has answered a condition",
+                    [this] { return pawl::cli::gate_budget(global, gate_budget_project); });
+  b->add_option("--project", gate_budget_project, "Test sets of this project only");
   auto* c = command(gate, "samples", "How many test examples a condition needs",
                     [this] { return pawl::cli::gate_samples(global, gate_samples); });
   c->add_option("condition", gate_samples.condition,

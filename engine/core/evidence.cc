@@ -38,18 +38,22 @@ Result<gate::EvaluationVector> read_predictions(const store::Cas& cas, const sto
   return gate::parse_predictions_npy(bytes, artifact.path, wanted);
 }
 
-// The last stage of the plan that wrote metrics.
+// The last stage of the plan that wrote metrics or, when none did, that left a file of predictions.
 Result<std::string> judged_stage(Db& db, const std::string& run_id, const gate::Policy& policy,
-                                 const std::vector<store::Metric>& metrics) {
+                                 const std::vector<store::Metric>& metrics,
+                                 const std::vector<store::Artifact>& predictions) {
   if (!policy.stage.empty()) return policy.stage;
   PAWL_ASSIGN(auto stages, store::stages_of(db, run_id));
-  std::string last;
-  for (const store::Stage& stage : stages) {
-    for (const store::Metric& metric : metrics) {
-      if (metric.stage == stage.name) last = stage.name;
+  const auto last_with = [&stages](const auto& rows) {
+    std::string last;
+    for (const store::Stage& stage : stages) {
+      for (const auto& row : rows) {
+        if (row.stage == stage.name) last = stage.name;
+      }
     }
-  }
-  return last;
+    return last;
+  };
+  return metrics.empty() ? last_with(predictions) : last_with(metrics);
 }
 
 std::vector<gate::Metric> metrics_of_stage(const std::vector<store::Metric>& metrics,
@@ -66,7 +70,7 @@ std::vector<gate::Metric> metrics_of_stage(const std::vector<store::Metric>& met
 Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id,
                                                const gate::Policy& policy) {
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
-  PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics));
+  PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics, {}));
   return metrics_of_stage(metrics, stage);
 }
 
@@ -74,15 +78,18 @@ Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::s
                                      const gate::Policy& policy) {
   gate::Evidence evidence;
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
-  PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics));
-  evidence.metrics = metrics_of_stage(metrics, stage);
   std::set<std::string> wanted = {"predictions.csv"};  // an edited test set is noticed for max_drop too
   for (const gate::MetricRule& rule : policy.metrics) {
     if (rule.paired) wanted.insert(rule.paired->predictions);
   }
+  for (const gate::ConditionRule& rule : policy.conditions) wanted.insert(rule.predictions);
   PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run_id));
+  std::erase_if(artifacts,
+                [&wanted](const store::Artifact& artifact) { return !wanted.contains(artifact.path); });
+  PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics, artifacts));
+  evidence.metrics = metrics_of_stage(metrics, stage);
   for (const store::Artifact& artifact : artifacts) {
-    if (artifact.stage != stage || !wanted.contains(artifact.path)) continue;
+    if (artifact.stage != stage) continue;
     auto vector = read_predictions(cas, artifact, policy);
     if (vector.ok()) {
       evidence.vectors[artifact.path] = std::move(*vector);

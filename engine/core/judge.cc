@@ -4,6 +4,7 @@
 
 #include "engine/base/json.h"
 #include "engine/core/evidence.h"
+#include "engine/core/test_ledgers.h"
 #include "engine/core/waive.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/store/database.h"
@@ -86,6 +87,7 @@ Result<gate::Inputs> gather(Db& db, const Home& home, const trigger::Repository&
   }
   add_unwatched(stages, attempts, out);
   PAWL_ASSIGN(out.evidence, load_evidence(db, cas, run.id, policy));
+  PAWL_RETURN_IF_ERROR(add_ledgers(db, run.project, policy, out));
   PAWL_ASSIGN(out.target_was_ever_green, store::ever_green(db, run.project, run.target));
   PAWL_ASSIGN(ComparedWith compared, find_baseline({db, cas, repository, run, policy, out.evidence}));
   out.target_branch = std::move(compared.branch);
@@ -119,11 +121,12 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
                                    std::string(gate::to_string(r.status)), r.sentence});
   }
   out.verdict.created_ms = now_ms;
+  out.test_uses = std::move(verdict.test_uses);
   out.exit_code = gate::exit_code(verdict.kind);
   bool on_target = run.branch == run.target;
   // A waived run as the baseline would lower the bar for good.
   bool green = verdict.kind == gate::VerdictKind::pass && !gate::is_waived(verdict);
-  if (green && on_target && !plan.gate.metrics.empty()) {
+  if (green && on_target && plan.gate.judges_models()) {
     out.baseline_cause = plan.gate.bootstrap && !inputs.baseline ? "bootstrap" : "green";
     out.testsets = testsets_json(inputs.evidence);
     PAWL_ASSIGN(out.placement, place_green_run(db, repository, run));

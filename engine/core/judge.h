@@ -9,6 +9,7 @@
 
 #include "engine/core/find_baseline.h"
 #include "engine/core/home.h"
+#include "engine/gate/test_ledger.h"
 #include "engine/schedule/dag.h"
 #include "engine/store/runs.h"
 #include "engine/store/verdicts.h"
@@ -23,6 +24,7 @@ struct Judgement {
   std::string baseline_cause;
   Placement placement;          // of the run that becomes a baseline
   std::string testsets = "{}";  // of the same, as store::Baseline has it
+  std::vector<gate::NewTestUse> test_uses;  // to be recorded in the verdict's transaction
 };
 
 // `repository` is a local one that has the run's commit. A gate that cannot be evaluated is an ERROR, never a

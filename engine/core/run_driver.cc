@@ -10,6 +10,7 @@
 #include "engine/base/files.h"
 #include "engine/base/log.h"
 #include "engine/core/attempt_intent.h"
+#include "engine/core/test_ledgers.h"
 #include "engine/store/data.h"
 #include "engine/store/outbox.h"
 #include "engine/store/results.h"
@@ -492,6 +493,9 @@ void RunDriver::place(const Judgement& judgement) {
 
 void RunDriver::finish(const Judgement& judgement) {
   if (!is_placed(judgement)) return place(judgement);
+  // Another run may have used the test set while this one was being judged.
+  auto still = still_next(context_.db, run_.project, judgement.test_uses);
+  if (still.ok() && !*still) return judge();
   int64_t now = context_.clock.unix_ms();
   const store::Verdict& verdict = judgement.verdict;
   bool green = verdict.kind == "PASS";
@@ -499,6 +503,8 @@ void RunDriver::finish(const Judgement& judgement) {
       in_transaction(context_.db,
                      [&]() -> Result<void> {
                        PAWL_RETURN_IF_ERROR(store::insert_verdict(context_.db, verdict));
+                       PAWL_RETURN_IF_ERROR(
+                           record_uses(context_.db, run_.project, run_.id, judgement.test_uses, now));
                        PAWL_RETURN_IF_ERROR(store::finish_run(context_.db, run_.id, verdict.kind,
                                                               verdict.headline, judgement.exit_code, now));
                        if (!judgement.baseline_cause.empty()) {
