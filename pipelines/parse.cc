@@ -14,7 +14,8 @@ namespace {
 
 constexpr int64_t kVersion = 1;
 constexpr const char* kNoGate =
-    "no gate.metrics: only rules and exit codes decide, no model is compared with another";
+    "no gate.metrics and no gate.conditions: only rules and exit codes decide, no model is compared with "
+    "another";
 
 // What the sections hold, before the references between them are checked.
 struct Sections {
@@ -132,7 +133,7 @@ ParseResult parse_pipeline(std::string_view text, std::string file) {
       !sections || std::any_of(result.diagnostics.begin(), result.diagnostics.end(),
                                [](const Diagnostic& d) { return d.level == Diagnostic::Level::error; });
   if (failed) return result;
-  if (sections->gate.policy.metrics.empty() && !sections->gate.off)
+  if (!sections->gate.policy.judges_models() && !sections->gate.off)
     result.diagnostics.push_back(source.warning({}, kNoGate, "write 'gate: off' if this is meant"));
   result.pipeline = assemble(*std::move(sections));
   return result;

@@ -112,7 +112,8 @@ GateSection read_gate(Reader& reader, const Node& node) {
                  {"stage", read_stage},
                  {"baseline", [&](const Node& n) { out.policy.baseline = read_baseline(reader, n); }},
                  {"sustained", [&](const Node& n) { out.policy.sustained = read_sustained(reader, n); }},
-                 {"metrics", read_metrics}});
+                 {"metrics", read_metrics},
+                 {"conditions", [&](const Node& n) { out.policy.conditions = read_conditions(reader, n); }}});
   return out;
 }
 

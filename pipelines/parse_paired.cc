@@ -26,21 +26,6 @@ bool has(const Node& map, std::string_view key) {
   return find(map, key) != nullptr;
 }
 
-void read_predictions(Reader& reader, const Node& node, std::string& out) {
-  auto path = reader.text(node, "predictions");
-  if (!path) return;
-  std::vector<std::string_view> parts = split(*path, '/');
-  bool inside = std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
-    return part.empty() || part == "." || part == "..";
-  });
-  bool known = path->ends_with(".csv") || path->ends_with(".npy");
-  if (!inside || !known) {
-    reader.error(node.span, "'predictions' must be the path of a .csv or .npy file within $PAWL_OUTPUT_DIR");
-  } else {
-    out = *std::move(path);
-  }
-}
-
 // What each statistic needs besides the margin.
 void check_columns(Reader& reader, const Node& node, gate::PairedTest& paired) {
   const bool ranks = paired.of == Of::auc || paired.of == Of::average_precision;
@@ -136,6 +121,21 @@ gate::SliceRule read_slice(Reader& reader, const Node& node, const std::string& 
 }
 
 }  // namespace
+
+void read_predictions(Reader& reader, const Node& node, std::string& out) {
+  auto path = reader.text(node, "predictions");
+  if (!path) return;
+  std::vector<std::string_view> parts = split(*path, '/');
+  bool inside = std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
+    return part.empty() || part == "." || part == "..";
+  });
+  bool known = path->ends_with(".csv") || path->ends_with(".npy");
+  if (!inside || !known) {
+    reader.error(node.span, "'predictions' must be the path of a .csv or .npy file within $PAWL_OUTPUT_DIR");
+  } else {
+    out = *std::move(path);
+  }
+}
 
 Field inside_field(Reader& reader, std::string_view name, double above, double below, double& out,
                    std::string hint) {

@@ -53,6 +53,9 @@ Enum word_at(const Json& object, const char* key, const char* const (&words)[N])
 constexpr const char* kDirections[] = {"higher", "lower"};
 constexpr const char* kBaselines[] = {"last_green", "best", "rolling", "tag"};
 constexpr const char* kModes[] = {"lenient", "strict"};
+constexpr const char* kConditionModes[] = {"fp-free", "fn-free"};
+constexpr const char* kAdaptivities[] = {"none", "full", "first-change"};
+constexpr const char* kOnSpent[] = {"warn", "block"};
 constexpr const char* kStatistics[] = {"accuracy", "mean", "auc", "average_precision", "macro_f1"};
 
 Json dataset_json(const Dataset& data) {
@@ -229,12 +232,37 @@ std::optional<gate::SustainedRule> sustained_from(const Json& json) {
   return gate::SustainedRule{json.at("window"), json.at("max_drop")};
 }
 
+Json condition_json(const gate::ConditionRule& rule) {
+  return {{"condition", gate::to_string(rule.condition)},
+          {"reliability", rule.reliability},
+          {"mode", kConditionModes[static_cast<size_t>(rule.mode)]},
+          {"adaptivity", kAdaptivities[static_cast<size_t>(rule.terms.adaptivity)]},
+          {"steps", rule.terms.steps},
+          {"on_spent", kOnSpent[static_cast<size_t>(rule.on_spent)]},
+          {"predictions", rule.predictions}};
+}
+
+gate::ConditionRule condition_from(const Json& json) {
+  auto condition = gate::parse_condition(json.at("condition").get<std::string>(), "plan");
+  if (!condition) throw Error(ErrorCode::invalid, condition.error().message);
+  gate::ConditionRule rule;
+  rule.condition = *std::move(condition);
+  rule.reliability = json.at("reliability");
+  rule.mode = word_at<gate::ConditionMode>(json, "mode", kConditionModes);
+  rule.terms.adaptivity = word_at<gate::Adaptivity>(json, "adaptivity", kAdaptivities);
+  rule.terms.steps = json.at("steps");
+  rule.on_spent = word_at<gate::ConditionRule::OnSpent>(json, "on_spent", kOnSpent);
+  rule.predictions = json.at("predictions");
+  return rule;
+}
+
 Json gate_json(const gate::Policy& gate) {
   return {{"bootstrap", gate.bootstrap},
           {"stage", gate.stage},
           {"baseline", baseline_json(gate.baseline)},
           {"sustained", sustained_json(gate.sustained)},
-          {"metrics", list_json(gate.metrics, metric_json)}};
+          {"metrics", list_json(gate.metrics, metric_json)},
+          {"conditions", list_json(gate.conditions, condition_json)}};
 }
 
 gate::Policy gate_from(const Json& json) {
@@ -244,6 +272,7 @@ gate::Policy gate_from(const Json& json) {
   gate.baseline = baseline_from(json.at("baseline"));
   gate.sustained = sustained_from(json.at("sustained"));
   gate.metrics = list_at(json, "metrics", metric_from);
+  gate.conditions = list_at(json, "conditions", condition_from);
   return gate;
 }
 

@@ -31,6 +31,7 @@ class Reader {
   // Both must outlive the reader.
   Reader(const Source& source, std::vector<Diagnostic>& diagnostics);
 
+  const Source& source() const { return source_; }
   void error(Span at, std::string message, std::string hint = {});
   void warning(Span at, std::string message, std::string hint = {});
   // "unknown <kind> '<word>'", with the candidate that is nearest.

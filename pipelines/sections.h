@@ -55,6 +55,9 @@ gate::SustainedRule read_sustained(Reader& reader, const Node& node);
 // The paired test and the slices of a metric; `what` names it in messages: "metric 'accuracy'".
 gate::PairedTest read_paired(Reader& reader, const Node& node, const std::string& what);
 std::vector<gate::SliceRule> read_slices(Reader& reader, const Node& node, const std::string& what);
+std::vector<gate::ConditionRule> read_conditions(Reader& reader, const Node& node);
+// The path of a file of per-example results.
+void read_predictions(Reader& reader, const Node& node, std::string& out);
 // A number that must lie within an open interval.
 Field inside_field(Reader& reader, std::string_view name, double above, double below, double& out,
                    std::string hint);

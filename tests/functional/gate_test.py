@@ -221,6 +221,83 @@ class Slices(GateTest):
         self.accuracy_of("ERROR", predictions(1000, range(110)), "no column 'hour'")
 
 
+class Conditions(GateTest):
+    """1000 examples are enough for 3 evaluations to within 0.1, at reliability 0.9 (219)."""
+
+    ABOVE = {"condition": "n > 0.8 +/- 0.1", "reliability": 0.9, "steps": 3}
+    CLOSE = {"condition": "n - o > -0.2 +/- 0.15 /\\ d < 0.4 +/- 0.15", "reliability": 0.9, "steps": 3}
+
+    def ask(self, **condition):
+        self.begin()
+        self.change(**condition)
+
+    def change(self, **condition):
+        text = PIPELINE.format(command=COPY, metrics="{}") + "  conditions: " + json.dumps([condition])
+        self.write({".pawl.yml": text})
+
+    def model(self, verdict, wrong, says="", **options):
+        return self.judged(verdict, says, csv=predictions(1000, range(wrong), **options))
+
+    def uses(self):
+        return [(t["uses"], t["steps"], t["standing"]) for t in self.pawl_json("gate", "budget")["test_sets"]]
+
+    def test_true_false_and_unknown(self):
+        self.ask(**self.ABOVE, mode="fp-free")
+        self.model("PASS", 50, "n > 0.8 +/- 0.1 is met")
+        self.model("FAIL", 150, "is not met, or too close to tell")
+        self.change(**self.ABOVE, mode="fn-free")
+        self.model("PASS", 151, "is met, or too close to tell")
+        self.change(**{**self.ABOVE, "steps": 9}, mode="fn-free")
+        run = self.model("FAIL", 350, "is not met")
+        self.assertNotIn("0.65", json.dumps(run["gate"]))  # pass or fail, and no score
+
+    def test_against_the_baseline(self):
+        self.ask(**self.CLOSE)
+        first = self.model("PASS", 100, "nothing to compare with yet")
+        run = self.model("PASS", 110, "is met")
+        self.assertEqual(run["baseline"], first["id"])
+        self.model("FAIL", 500, "is not met")
+        self.model("NO_BASELINE", 110, "other ids or labels", label="2")
+
+    def test_too_few_examples(self):
+        self.ask(condition="n > 0.8 +/- 0.01")
+        self.model("INCONCLUSIVE", 0, "`pawl gate samples` explains")
+        self.assertEqual(self.uses(), [])
+
+    def test_missing_predictions(self):
+        self.ask(**self.ABOVE)
+        self.judged("ERROR", "needs predictions.csv, which is missing", {"accuracy": 0.9})
+
+    def test_the_fourth_of_three_is_red(self):
+        self.ask(**self.ABOVE, on_spent="block")
+        for wrong in (1, 2, 3):
+            self.model("PASS", wrong)
+        self.assertEqual(self.uses(), [(3, 3, "retired")])
+        spent = "the test set has answered 3 times, which is what it was sized for: bring a new one"
+        self.model("INCONCLUSIVE", 4, spent)
+        self.model("PASS", 3)  # answered before
+        self.change(**{**self.ABOVE, "steps": 9}, on_spent="block")
+        self.model("INCONCLUSIVE", 4, spent)
+        self.assertEqual(self.uses(), [(3, 3, "retired")])
+        self.model("PASS", 4, label="2")
+        self.assertEqual(sorted(self.uses()), [(1, 9, "open"), (3, 3, "retired")])
+
+    def test_the_fourth_of_three_is_told(self):
+        self.ask(**self.ABOVE)
+        for wrong in (1, 2, 3):
+            self.model("PASS", wrong)
+        self.model("PASS", 4, "the test set is used up")
+        self.assertEqual(self.uses(), [(4, 3, "retired")])
+        self.assertIn("4 of 3", self.pawl("gate", "budget").stdout)
+
+    def test_a_mistake_is_shown_in_its_place(self):
+        self.ask(condition="n > 0.8 +/- 0.1 and d < 0.1 +/- 0.01")
+        said = self.pawl("check", cwd=self.clone, code=2).stderr
+        self.assertIn("expected '/\\' or the end, found 'and'", said)
+        line, caret = said.splitlines()[1:3]
+        self.assertTrue(line[caret.index("^"):].startswith("and d"), said)
+
+
 class Policy(GateTest):
     def test_a_branch_cannot_relax_its_gate(self):
         self.begin(accuracy={"direction": "higher", "max_drop": 0.02})

@@ -34,6 +34,7 @@ gate:
   metrics:
     a: {direction: lower, ceiling: 0.1, max_drop_relative: 0.3, paired: {margin: 0.02, mode: strict}}
     b: {direction: higher, floor: -0.1}
+  conditions: [{condition: n - 1.1*o > 0.02 +/- 0.01, reliability: 0.99}]
 )";
 
 Plan plan() {
@@ -100,6 +101,14 @@ TEST(Plan, NoFieldIsForgotten) {
       [](Plan& p) { p.gate.metrics[0].paired->mode = gate::PairedTest::Mode::lenient; },
       [](Plan& p) { p.gate.metrics[0].paired->predictions = "x"; },
       [](Plan& p) { p.gate.metrics[0].paired = std::nullopt; },
+      [](Plan& p) { p.gate.conditions.clear(); },
+      [](Plan& p) { p.gate.conditions[0].condition.clauses[0].threshold = 0.5; },
+      [](Plan& p) { p.gate.conditions[0].reliability = 0.9; },
+      [](Plan& p) { p.gate.conditions[0].mode = gate::ConditionMode::fn_free; },
+      [](Plan& p) { p.gate.conditions[0].terms.adaptivity = gate::Adaptivity::none; },
+      [](Plan& p) { p.gate.conditions[0].terms.steps = 9; },
+      [](Plan& p) { p.gate.conditions[0].on_spent = gate::ConditionRule::OnSpent::block; },
+      [](Plan& p) { p.gate.conditions[0].predictions = "x"; },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     Plan changed = original;
