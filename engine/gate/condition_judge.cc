@@ -166,9 +166,8 @@ class ConditionJudge {
     }
     add(Check::condition, use.passed ? Status::pass : Status::fail, answer_sentence(use.passed));
     add(Check::test_set, spent ? Status::not_judged : Status::pass,
-        (spent ? describe_spent(before) + ", this answer has no guarantee"
-               : describe_use(before, use, earlier.has_value())) +
-            terms_note() + exposure_note());
+        spent ? describe_spent(before) + "; this answer has no guarantee" + terms_note()
+              : describe_use(before, use, earlier.has_value()) + terms_note() + exposure_note());
     if (earlier) return;
     const auto number = static_cast<std::int64_t>(ledger_.uses.size()) + 1;
     verdict_.test_uses.push_back({now_->testset, ledger_.terms, number, std::move(use)});
