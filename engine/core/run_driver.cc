@@ -360,6 +360,7 @@ void RunDriver::on_harvested(const std::string& stage, const supervise::AttemptR
       in_transaction(context_.db,
                      [&]() -> Result<void> {
                        PAWL_RETURN_IF_ERROR(store::update_attempt(context_.db, attempt));
+                       PAWL_RETURN_IF_ERROR(store::clear_outputs(context_.db, run_.id, stage));
                        for (const auto& metric : collected.metrics)
                          PAWL_RETURN_IF_ERROR(store::put_metric(context_.db, metric));
                        for (const auto& artifact : collected.artifacts)

@@ -41,6 +41,14 @@ double number_from_text(std::string_view text) {
   return value;
 }
 
+Result<void> clear_outputs(Db& db, std::string_view run_id, std::string_view stage) {
+  for (const char* table : {"metrics", "artifacts", "curves"}) {
+    PAWL_RETURN_IF_ERROR(
+        db.run(std::string("DELETE FROM ") + table + " WHERE run_id=? AND stage=?", run_id, stage));
+  }
+  return {};
+}
+
 Result<void> put_metric(Db& db, const Metric& m) {
   return db.run("INSERT OR REPLACE INTO metrics (run_id, stage, name, value, unit, n) VALUES (?,?,?,?,?,?)",
                 m.run_id, m.stage, m.name, number_text(m.value), m.unit, m.n);

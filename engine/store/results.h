@@ -65,6 +65,8 @@ struct Curve {
   CurvePoints points;
 };
 
+// Forgets the metrics, artifacts and curves of a stage's earlier attempt: what the last one left is all there is.
+Result<void> clear_outputs(Db& db, std::string_view run_id, std::string_view stage);
 // Each put replaces what an earlier try of the same transition wrote.
 Result<void> put_metric(Db& db, const Metric& metric);
 Result<void> put_artifact(Db& db, const Artifact& artifact);

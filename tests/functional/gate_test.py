@@ -108,6 +108,13 @@ class PointRules(GateTest):
         self.accuracy("PASS", 0.9)
         self.judged("FAIL", "exit code 3", {"accuracy": 0.95}, files={"code": "3"})
 
+    def test_what_an_earlier_attempt_left_is_not_judged(self):
+        self.begin("if [ -e second ]; then exit 0; fi; cp metrics.json $PAWL_OUTPUT_DIR; exit $(cat code; touch second)",
+                   accuracy={"direction": "higher", "max_drop": 0.02})
+        text = (self.clone / ".pawl.yml").read_text()
+        self.write({"code": "1", ".pawl.yml": text.replace("timeout: 1m", "timeout: 1m, retries: 1")})
+        self.judged("ERROR", "accuracy is missing", {"accuracy": 0.9})
+
     def test_a_deterministic_metric_has_no_spread_and_is_judged(self):
         self.begin(bleu={"direction": "higher", "max_drop": 0.1})
         for _ in range(4):

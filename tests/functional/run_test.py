@@ -74,7 +74,7 @@ class Run(PawlTest):
         self.assertEqual(len(self.pawl_json("baseline", "list")["baselines"]), 1)
         self.pawl("baseline", "pin", "1", "--why", "back to it")
         self.pawl("baseline", "pin", "2", "--red", "--why", "the old test set was wrong")
-        history = self.pawl_json("baseline", "list")["baselines"]
+        history = self.pawl_json("baseline", "history")["baselines"]
         self.assertEqual([(b["cause"], b["why"]) for b in history],
                          [("pin", "the old test set was wrong"), ("pin", "back to it"), ("bootstrap", history[2]["why"])])
 

@@ -131,7 +131,7 @@ class SliceVerdict : public ::testing::Test {
     Verdict verdict = judge(policy, inputs_);
     const auto read_back = verdict_from_json(dump_json(to_json(verdict)));
     EXPECT_TRUE(read_back) << read_back.error().to_string();
-    if (read_back) EXPECT_EQ(to_json(*read_back), to_json(verdict)) << "the record keeps all of it";
+    EXPECT_TRUE(read_back && to_json(*read_back) == to_json(verdict)) << "the record keeps all of it";
     return verdict;
   }
 
