@@ -70,6 +70,13 @@ Result<core::NewRun> describe_run(const RunOptions& options, std::string* notice
     *notice = fmt::format("running commit {}: changes that are not committed are not part of it",
                           sha.substr(0, 10));
   }
+  const bool known_target = repository.resolve("refs/heads/" + options.target).ok() ||
+                            repository.resolve("refs/remotes/origin/" + options.target).ok();
+  if (!known_target && branch != options.target) {
+    *notice += fmt::format(
+        "{}this clone has no branch '{}', neither its own nor origin's: there is nothing to compare with",
+        notice->empty() ? "" : "; ", sanitize_for_terminal(options.target));
+  }
   core::NewRun run;
   PAWL_ASSIGN(run.project, project_name(options, repository));
   run.event_key = "manual:" + new_ulid(SystemClock().unix_ms());

@@ -41,6 +41,16 @@ Result<std::string> why_not(const trigger::Repository& mirror, const std::string
   return decision ? std::string() : decision.reason;
 }
 
+// A push that removes the pipeline file from the target branch must not end its checks in silence.
+Result<bool> takes_gate_away(const Project& project, const trigger::Repository& mirror,
+                             const std::string& branch, const std::string& before, const std::string& after) {
+  if (branch != project.target || !mirror.has_commit(before)) return false;
+  PAWL_ASSIGN(auto now, pipeline_text_at(mirror, after));
+  if (now) return false;
+  PAWL_ASSIGN(auto then, pipeline_text_at(mirror, before));
+  return then.has_value();
+}
+
 Result<DeliveryOutcome> evaluate_pull_request(const Project& project, const trigger::Repository& mirror,
                                               const forge::PullRequestEvent& event) {
   using Action = forge::PullRequestEvent::Action;
@@ -104,6 +114,8 @@ Result<DeliveryOutcome> evaluate_push(const Project& project, const trigger::Rep
   PAWL_ASSIGN(out.note, why_not(mirror, after, [&](const pipeline::Triggers& on) {
                 return pipeline::push_matches(on, branch, changed);
               }));
+  PAWL_ASSIGN(const bool ungated, takes_gate_away(project, mirror, branch, before, after));
+  if (ungated) out.note.clear();  // the run says that the file is missing, and is red
   if (!out.note.empty()) return out;
   PAWL_ASSIGN(NewRun run, describe(project, mirror, after));
   run.event_key = event_key;

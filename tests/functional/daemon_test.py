@@ -57,6 +57,16 @@ class Pushes(PawlTest):
         self.assertEqual((run["verdict"], run["exit_code"]), ("ERROR", 2))
         self.assertIn(".pawl.yml:3:", run["headline"])
 
+    def test_taking_the_gate_away_is_red(self):
+        self.serve_repository()
+        self.push()
+        self.wait_run(1)
+        (self.clone / ".pawl.yml").unlink()
+        self.push("no more checks")
+        run = self.wait_run(2)
+        self.assertEqual((run["verdict"], run["exit_code"]), ("ERROR", 2))
+        self.assertIn(".pawl.yml", run["headline"])
+
     def test_filters(self):
         self.serve_repository()
         self.push("other branch", branch="feature")

@@ -78,6 +78,11 @@ class Run(PawlTest):
         self.assertEqual([(b["cause"], b["why"]) for b in history],
                          [("pin", "the old test set was wrong"), ("pin", "back to it"), ("bootstrap", history[2]["why"])])
 
+    def test_a_target_that_does_not_exist_is_told(self):
+        self.commit("good")
+        self.assertIn("no branch 'mian'", self.pawl("run", self.clone, "--target", "mian").stderr)
+        self.assertNotIn("no branch", self.pawl("run", self.clone).stderr)
+
     def test_a_stage_that_does_not_exist(self):
         self.commit("good")
         self.pawl("run", self.clone)
