@@ -86,7 +86,7 @@ Inputs inputs(const Pair& pair) {
 }
 
 Policy policy(MetricRule metric_rule) {
-  return {.bootstrap = false, .metrics = {std::move(metric_rule)}, .stage = {}};
+  return {.bootstrap = false, .metrics = {std::move(metric_rule)}, .conditions = {}, .stage = {}};
 }
 
 VerdictKind kind(const MetricRule& metric_rule, const Inputs& in) {
@@ -226,7 +226,7 @@ TEST(FailClosed, AChangedTestSetIsNoBaseline) {
       100, [](int) { return true; }, "2");
   for (const bool bootstrap : {false, true}) {
     for (const MetricRule& asked : {paired(.01, kLenient), max_drop(.02)}) {
-      const Verdict verdict = judge({.bootstrap = bootstrap, .metrics = {asked}, .stage = {}}, in);
+      const Verdict verdict = judge({.bootstrap = bootstrap, .metrics = {asked}, .conditions = {}, .stage = {}}, in);
       EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
       EXPECT_EQ(
           only(verdict).sentence,
@@ -442,7 +442,7 @@ TEST(Paired, AnotherFileOfPredictions) {
 TEST(Verdict, TheWorstReasonGivesTheKind) {
   Policy all{.bootstrap = false,
              .metrics = {rule("gone"), paired(.01, kStrict), max_drop(.001), rule("new")},
-             .stage = {}};
+             .conditions = {}, .stage = {}};
   all.metrics[3].max_drop = .1;
   Inputs in = inputs(vectors(1000, 25, 35));
   in.evidence.metrics.push_back(metric("new", 1));
@@ -464,7 +464,7 @@ TEST(Verdict, TheHeadlineNamesTheCauseAndTheOthers) {
   accuracy.max_drop = .02;
   MetricRule loss = rule("loss", Direction::lower);
   loss.max_drop = .1;
-  const Verdict verdict = judge({.bootstrap = false, .metrics = {accuracy, loss}, .stage = {}}, in);
+  const Verdict verdict = judge({.bootstrap = false, .metrics = {accuracy, loss}, .conditions = {}, .stage = {}}, in);
   EXPECT_THAT(verdict.headline,
               HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); also red: loss"));
   EXPECT_EQ(verdict.reasons.size(), 4u);

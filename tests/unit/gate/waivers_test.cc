@@ -63,7 +63,7 @@ Policy max_drop(double allowed) {
   MetricRule rule;
   rule.metric = "accuracy";
   rule.max_drop = allowed;
-  return {.bootstrap = false, .metrics = {rule}, .stage = {}};
+  return {.bootstrap = false, .metrics = {rule}, .conditions = {}, .stage = {}};
 }
 
 TEST(Waivers, AValidOneCoversTheCheckAndSaysWhoUntilWhenAndWhy) {

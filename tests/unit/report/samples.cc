@@ -26,7 +26,7 @@ gate::Policy policy() {
   loss.metric = "test_loss";
   loss.direction = gate::Direction::lower;
   loss.ceiling = 0.6;
-  return {.bootstrap = true, .metrics = {accuracy, loss}, .stage = {}};
+  return {.bootstrap = true, .metrics = {accuracy, loss}, .conditions = {}, .stage = {}};
 }
 
 gate::Evidence evidence(double accuracy, double loss, gate::EvaluationVector vector) {
@@ -219,7 +219,7 @@ RunReport hostile_run() {
   rule.floor = 0.5;
   in.evidence.metrics = {{evil, 0.1, {}, evil, {}}};
   in.findings = {{evil, 3, 0, evil, evil}};
-  report.verdict = gate::judge({.bootstrap = false, .metrics = {rule}, .stage = {}}, in);
+  report.verdict = gate::judge({.bootstrap = false, .metrics = {rule}, .conditions = {}, .stage = {}}, in);
   report.findings = {{.rule = evil,
                       .fails_build = true,
                       .stage = evil,
