@@ -77,7 +77,7 @@ TEST(Junit, NoBaselineIsAnError) {
   rule.max_drop = 0.1;
   gate::Inputs in;
   in.evidence.metrics = {{"accuracy", 0.5, {}, "", {}}};
-  report.verdict = gate::judge({.bootstrap = false, .metrics = {rule}, .stage = {}}, in);
+  report.verdict = gate::judge({.bootstrap = false, .metrics = {rule}, .conditions = {}, .stage = {}}, in);
   const Json xml = parsed("junit", to_junit(report));
   EXPECT_EQ(xml["cases"][0]["outcome"], "error");
 }
@@ -85,8 +85,11 @@ TEST(Junit, NoBaselineIsAnError) {
 TEST(Junit, ACancelledRunIsNeverGreen) {
   RunReport report = green_run();
   report.cancelled = true;
-  report.verdict = {
-      .kind = gate::VerdictKind::pass, .headline = "cancelled by Ada", .reasons = {}, .baseline = {}};
+  report.verdict = {.kind = gate::VerdictKind::pass,
+                    .headline = "cancelled by Ada",
+                    .reasons = {},
+                    .baseline = {},
+                    .test_uses = {}};
   const Json xml = parsed("junit", to_junit(report));
   EXPECT_EQ(xml["errors"], 1);
   EXPECT_THAT(to_html(report), HasSubstr("CANCELLED"));
