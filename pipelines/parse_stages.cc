@@ -90,6 +90,7 @@ struct Deferred {
   const Node* uses = nullptr;
   const Node* with = nullptr;
   const Node* rules = nullptr;
+  const Node* evaluates = nullptr;
 };
 
 bool check_program(Reader& reader, const Entry& entry, const Stage& stage, const Deferred& nodes) {
@@ -125,9 +126,27 @@ void use_evaluate(Reader& reader, const Node& with, StageSection& out) {
   if (section.from && std::find(needs.begin(), needs.end(), section.from->value) == needs.end())
     reader.error(section.from->span, "'from' must be one of the stages this one needs",
                  fmt::format("needs: [{}]", to_valid_utf8(section.from->value, 63)));
+  if (section.from) out.stage.evaluates = section.from->value;
   out.stage.run = std::move(section.command);
   out.data = std::move(section.data);
   out.needs_a_dataset = true;
+}
+
+// With one stage to build on there is no question whose model it is.
+void find_evaluated(Reader& reader, const Node* node, Stage& stage) {
+  if (node == nullptr) {
+    if (stage.evaluates.empty() && stage.needs.size() == 1) stage.evaluates = stage.needs.front();
+    return;
+  }
+  if (!stage.uses.empty()) {
+    reader.error(node->span, fmt::format("stage '{}' has 'uses': 'with' says what it scores", stage.name),
+                 "with: {from: train, model: model.pt}");
+    return;
+  }
+  stage.evaluates = reader.text(*node, "evaluates").value_or("");
+  if (std::find(stage.needs.begin(), stage.needs.end(), stage.evaluates) == stage.needs.end())
+    reader.error(node->span, "'evaluates' must be one of the stages this one needs",
+                 fmt::format("needs: [{}]", to_valid_utf8(stage.evaluates, 63)));
 }
 
 StageSection read_stage(Reader& reader, const Entry& entry) {
@@ -140,6 +159,7 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
   Deferred nodes;
   reader.fields(entry.value, fmt::format("stage '{}'", stage.name),
                 {{"needs", [&](const Node& n) { out.needs = reader.distinct(n, "needs"); }},
+                 {"evaluates", [&](const Node& n) { nodes.evaluates = &n; }},
                  command_field(reader, "run", stage.run),
                  {"uses",
                   [&](const Node& n) {
@@ -160,6 +180,7 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
   stage.cpus = cpus > 0 ? cpus : stage.ranks;
   stage.rules = read_rules(reader, nodes.rules, stage.capture);
   if (check_program(reader, entry, stage, nodes)) use_evaluate(reader, *nodes.with, out);
+  find_evaluated(reader, nodes.evaluates, stage);
   return out;
 }
 

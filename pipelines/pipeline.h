@@ -72,6 +72,7 @@ std::vector<std::string> stage_programs();
 struct Stage {
   std::string name;                // [a-z][a-z0-9_-]*, at most 63 bytes
   std::vector<std::string> needs;  // names of stages that must have passed
+  std::string evaluates;           // which of `needs` left the model that this stage scores; empty: none
   std::string run;                 // for bash; with `uses` the command line of that program
   std::string uses;                // a built-in stage program, or empty
   std::string setup;               // for bash, in the same shell before `run`; may be empty

@@ -100,6 +100,7 @@ Json capture_json(const Capture& capture) {
 Json stage_json(const Stage& stage) {
   return {{"name", stage.name},
           {"needs", stage.needs},
+          {"evaluates", stage.evaluates},
           {"run", stage.run},
           {"uses", stage.uses},
           {"setup", stage.setup},
@@ -117,6 +118,7 @@ Stage stage_from(const Json& json) {
   Stage stage;
   stage.name = json.at("name");
   stage.needs = json.at("needs").get<std::vector<std::string>>();
+  stage.evaluates = json.value("evaluates", "");  // runs that are older than the key
   stage.run = json.at("run");
   stage.uses = json.at("uses");
   stage.setup = json.at("setup");

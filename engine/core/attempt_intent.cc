@@ -1,6 +1,7 @@
 #include "engine/core/attempt_intent.h"
 
 #include "engine/base/log.h"
+#include "engine/core/rescoring.h"
 #include "engine/store/verdicts.h"
 
 namespace pawl::core {
@@ -42,7 +43,9 @@ supervise::Intent make_intent(const AttemptInputs& in) {
   intent.checkpoint_dir = home.checkpoints(in.run.id, in.stage.name);
   for (const PreparedData& data : in.data) intent.data_dirs[data.dataset] = data.path;
   for (const std::string& need : in.stage.needs) {
-    intent.needs_dirs[need] = home.attempt(in.run.id, need, in.last_attempts.at(need)) + "/out";
+    const bool of_baseline = need == in.stage.evaluates && is_rescoring(in.stage.name);
+    intent.needs_dirs[need] = of_baseline ? rescoring_model_dir(home, in.run.id)
+                                          : home.attempt(in.run.id, need, in.last_attempts.at(need)) + "/out";
   }
   intent.python_dir = install.python_dir;
   intent.capture_lib = install.capture_lib;

@@ -6,8 +6,10 @@
 #include <set>
 
 #include "engine/base/files.h"
+#include "engine/core/rescoring.h"
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/predictions.h"
+#include "engine/store/evaluations.h"
 #include "engine/store/results.h"
 #include "engine/store/runs.h"
 
@@ -47,6 +49,7 @@ Result<std::string> judged_stage(Db& db, const std::string& run_id, const gate::
   const auto last_with = [&stages](const auto& rows) {
     std::string last;
     for (const store::Stage& stage : stages) {
+      if (is_rescoring(stage.name)) continue;
       for (const auto& row : rows) {
         if (row.stage == stage.name) last = stage.name;
       }
@@ -54,6 +57,20 @@ Result<std::string> judged_stage(Db& db, const std::string& run_id, const gate::
     return last;
   };
   return metrics.empty() ? last_with(predictions) : last_with(metrics);
+}
+
+// The files of predictions that the policy reads, of all stages.
+Result<std::vector<store::Artifact>> predictions_of(Db& db, const std::string& run_id,
+                                                    const gate::Policy& policy) {
+  std::set<std::string> wanted = {"predictions.csv"};  // an edited test set is noticed for max_drop too
+  for (const gate::MetricRule& rule : policy.metrics) {
+    if (rule.paired) wanted.insert(rule.paired->predictions);
+  }
+  for (const gate::ConditionRule& rule : policy.conditions) wanted.insert(rule.predictions);
+  PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run_id));
+  std::erase_if(artifacts,
+                [&wanted](const store::Artifact& artifact) { return !wanted.contains(artifact.path); });
+  return artifacts;
 }
 
 std::vector<gate::Metric> metrics_of_stage(const std::vector<store::Metric>& metrics,
@@ -76,18 +93,19 @@ Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id
 
 Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::string& run_id,
                                      const gate::Policy& policy) {
-  gate::Evidence evidence;
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
-  std::set<std::string> wanted = {"predictions.csv"};  // an edited test set is noticed for max_drop too
-  for (const gate::MetricRule& rule : policy.metrics) {
-    if (rule.paired) wanted.insert(rule.paired->predictions);
-  }
-  for (const gate::ConditionRule& rule : policy.conditions) wanted.insert(rule.predictions);
-  PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run_id));
-  std::erase_if(artifacts,
-                [&wanted](const store::Artifact& artifact) { return !wanted.contains(artifact.path); });
+  PAWL_ASSIGN(auto artifacts, predictions_of(db, run_id, policy));
   PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics, artifacts));
+  return load_evidence_of(db, cas, run_id, stage, policy);
+}
+
+Result<gate::Evidence> load_evidence_of(Db& db, const store::Cas& cas, const std::string& run_id,
+                                        const std::string& stage, const gate::Policy& policy) {
+  gate::Evidence evidence;
+  evidence.stage = stage;
+  PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
   evidence.metrics = metrics_of_stage(metrics, stage);
+  PAWL_ASSIGN(auto artifacts, predictions_of(db, run_id, policy));
   for (const store::Artifact& artifact : artifacts) {
     if (artifact.stage != stage) continue;
     auto vector = read_predictions(cas, artifact, policy);
@@ -97,6 +115,8 @@ Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::s
       evidence.unreadable[artifact.path] = vector.error().to_string();
     }
   }
+  PAWL_ASSIGN(auto evaluation, store::evaluation_of(db, run_id, stage));
+  if (evaluation) evidence.evaluator = evaluation->evaluator;
   return evidence;
 }
 

@@ -17,7 +17,11 @@ namespace pawl::core {
 Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::string& run_id,
                                      const gate::Policy& policy);
 
-// Of the same stage only the metrics.
+// Of that stage. Its evaluator is the one on record.
+Result<gate::Evidence> load_evidence_of(Db& db, const store::Cas& cas, const std::string& run_id,
+                                        const std::string& stage, const gate::Policy& policy);
+
+// Of the judged stage only the metrics.
 Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id, const gate::Policy& policy);
 
 }  // namespace pawl::core

@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
+#include "engine/core/evaluation_identity.h"
 #include "engine/core/evidence.h"
+#include "engine/core/rescoring.h"
 #include "engine/core/test_ledgers.h"
 #include "engine/core/waive.h"
 #include "engine/gate/verdict_json.h"
@@ -83,7 +85,7 @@ Result<gate::Inputs> gather(Db& db, const Home& home, const trigger::Repository&
   PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
   PAWL_ASSIGN(auto findings, store::findings_of(db, run.id));
   for (const schedule::StageNode& stage : stages) {
-    add_stage(stage, last_attempt(attempts, stage.name), findings, out);
+    if (!is_rescoring(stage.name)) add_stage(stage, last_attempt(attempts, stage.name), findings, out);
   }
   add_unwatched(stages, attempts, out);
   PAWL_ASSIGN(out.evidence, load_evidence(db, cas, run.id, policy));
@@ -94,6 +96,20 @@ Result<gate::Inputs> gather(Db& db, const Home& home, const trigger::Repository&
   out.baseline = std::move(compared.baseline);
   out.own_baselines = std::move(compared.own_baselines);
   out.past = std::move(compared.past);
+  return out;
+}
+
+// What the run's own scores are keyed by.
+Result<store::Evaluation> identify(Db& db, const trigger::Repository& repository, const store::Run& run,
+                                   const pipeline::Plan& plan, const gate::Evidence& evidence) {
+  store::Evaluation out{run.id, evidence.stage, run.project, {}, {}};
+  for (const auto& [file, vector] : evidence.vectors) out.testsets[file] = vector.testset;
+  for (const pipeline::Stage& stage : plan.stages) {
+    if (stage.name != evidence.stage) continue;
+    PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run.id));
+    out.model = model_digest(artifacts, model_stage(stage));
+    PAWL_ASSIGN(out.evaluator, evaluator_digest(stage, repository, run.commit_sha));
+  }
   return out;
 }
 
@@ -109,8 +125,17 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
   PAWL_ASSIGN(gate::Inputs inputs, gather(db, home, repository, run, plan.gate, stages));
   PAWL_ASSIGN(inputs.waivers, waivers_for(db, run));
   inputs.now_unix_ms = now_ms;
-  gate::Verdict verdict = gate::judge(plan.gate, inputs);
   Judgement out;
+  if (!inputs.evidence.stage.empty()) {
+    PAWL_ASSIGN(store::Evaluation own, identify(db, repository, run, plan, inputs.evidence));
+    inputs.evidence.evaluator = own.evaluator;
+    out.evaluations.push_back(std::move(own));
+    PAWL_ASSIGN(Rescoring rescoring, rescore_baseline({db, home, run, plan, stages}, plan.gate, inputs));
+    out.rescore = rescoring.stage;
+    if (!out.rescore.empty()) return out;
+    if (rescoring.evaluation) out.evaluations.push_back(*rescoring.evaluation);
+  }
+  gate::Verdict verdict = gate::judge(plan.gate, inputs);
   out.verdict.run_id = run.id;
   out.verdict.kind = gate::to_string(verdict.kind);
   out.verdict.headline = verdict.headline;

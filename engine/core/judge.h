@@ -11,6 +11,7 @@
 #include "engine/core/home.h"
 #include "engine/gate/test_ledger.h"
 #include "engine/schedule/dag.h"
+#include "engine/store/evaluations.h"
 #include "engine/store/runs.h"
 #include "engine/store/verdicts.h"
 #include "pipelines/plan.h"
@@ -22,9 +23,13 @@ struct Judgement {
   int exit_code = 3;
   // The cause when the run becomes the baseline of its target branch: "green" or "bootstrap"; empty when not.
   std::string baseline_cause;
-  Placement placement;          // of the run that becomes a baseline
-  std::string testsets = "{}";  // of the same, as store::Baseline has it
-  std::vector<gate::NewTestUse> test_uses;  // to be recorded in the verdict's transaction
+  Placement placement;                         // of the run that becomes a baseline
+  std::string testsets = "{}";                 // of the same, as store::Baseline has it
+  std::vector<gate::NewTestUse> test_uses;     // to be recorded in the verdict's transaction
+  std::vector<store::Evaluation> evaluations;  // the same
+  // Not empty: this stage has to score the baseline's model first (rescoring.h), then the run is judged
+  // again.
+  std::string rescore;
 };
 
 // `repository` is a local one that has the run's commit. A gate that cannot be evaluated is an ERROR, never a

@@ -10,6 +10,7 @@
 #include "engine/base/files.h"
 #include "engine/base/log.h"
 #include "engine/core/attempt_intent.h"
+#include "engine/core/rescoring.h"
 #include "engine/core/test_ledgers.h"
 #include "engine/store/data.h"
 #include "engine/store/outbox.h"
@@ -420,14 +421,40 @@ void RunDriver::judge() {
       context_,
       [home, repository = source_.repository, run = run_, plan = plan_, nodes = nodes_, now] {
         Judgement judgement = judge_run(*home, repository, run, plan, nodes, now);
+        if (!judgement.rescore.empty()) return judgement;
         if (auto written = write_reports(*home, run, judgement.verdict); !written.ok()) {
           log_error("run {}: the report cannot be written: {}", run.number, written.error().to_string());
         }
         return judgement;
       },
       [self = weak_from_this()](Judgement judgement) {
-        if (auto driver = self.lock()) driver->finish(judgement);
+        auto driver = self.lock();
+        if (!driver) return;
+        if (!judgement.rescore.empty() && driver->run_.cancel.empty())
+          return driver->rescore(judgement.rescore);
+        if (!judgement.rescore.empty()) return driver->judge();  // cancelled meanwhile
+        driver->finish(judgement);
       });
+}
+
+void RunDriver::rescore(const std::string& stage) {
+  plan_.stages.push_back(rescoring_stage(stage_spec(stage)));
+  const pipeline::Stage& added = plan_.stages.back();
+  nodes_.push_back({added.name, added.needs, StageState::waiting});
+  run_.plan = pipeline::to_json(plan_);
+  run_.state = "running";
+  must_record(in_transaction(context_.db,
+                             [&]() -> Result<void> {
+                               PAWL_RETURN_IF_ERROR(store::set_run_plan(context_.db, run_.id, run_.plan));
+                               PAWL_RETURN_IF_ERROR(store::set_run_state(context_.db, run_.id, "running",
+                                                                         context_.clock.unix_ms()));
+                               return store::insert_stage(
+                                   context_.db,
+                                   {run_.id, added.name, static_cast<int64_t>(nodes_.size()) - 1, "waiting"});
+                             }),
+              "stage");
+  publish_run();
+  context_.schedule_soon();
 }
 
 void RunDriver::cancel(const std::string& why) {
@@ -501,21 +528,22 @@ void RunDriver::finish(const Judgement& judgement) {
   const store::Verdict& verdict = judgement.verdict;
   bool green = verdict.kind == "PASS";
   must_record(
-      in_transaction(context_.db,
-                     [&]() -> Result<void> {
-                       PAWL_RETURN_IF_ERROR(store::insert_verdict(context_.db, verdict));
-                       PAWL_RETURN_IF_ERROR(
-                           record_uses(context_.db, run_.project, run_.id, judgement.test_uses, now));
-                       PAWL_RETURN_IF_ERROR(store::finish_run(context_.db, run_.id, verdict.kind,
-                                                              verdict.headline, judgement.exit_code, now));
-                       if (!judgement.baseline_cause.empty()) {
-                         PAWL_RETURN_IF_ERROR(store::insert_baseline(
-                             context_.db,
-                             {0, run_.project, run_.branch, run_.id, judgement.baseline_cause, "pawl",
-                              verdict.headline, now, judgement.placement.newer_run, judgement.testsets}));
-                       }
-                       return {};
-                     }),
+      in_transaction(
+          context_.db,
+          [&]() -> Result<void> {
+            PAWL_RETURN_IF_ERROR(store::insert_verdict(context_.db, verdict));
+            PAWL_RETURN_IF_ERROR(record_uses(context_.db, run_.project, run_.id, judgement.test_uses, now));
+            for (const store::Evaluation& evaluation : judgement.evaluations)
+              PAWL_RETURN_IF_ERROR(store::insert_evaluation(context_.db, evaluation));
+            PAWL_RETURN_IF_ERROR(store::finish_run(context_.db, run_.id, verdict.kind, verdict.headline,
+                                                   judgement.exit_code, now));
+            if (!judgement.baseline_cause.empty()) {
+              PAWL_RETURN_IF_ERROR(store::insert_baseline(
+                  context_.db, {0, run_.project, run_.branch, run_.id, judgement.baseline_cause, "pawl",
+                                verdict.headline, now, judgement.placement.newer_run, judgement.testsets}));
+            }
+            return {};
+          }),
       "verdict");
   run_.state = "finished";
   run_.verdict = verdict.kind;

@@ -9,6 +9,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json.h"
 #include "engine/core/judge.h"
+#include "engine/core/rescoring.h"
 #include "engine/core/tensor_history.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/report/html.h"
@@ -107,9 +108,15 @@ Result<void> add_numbers(Db& db, const store::Run& run, const std::optional<std:
     PAWL_ASSIGN(before, store::metrics_of(db, *baseline_run));
   }
   for (const store::Metric& m : metrics) {
+    if (is_rescoring(m.stage)) continue;
     report::Metric shown{m.name, m.unit, m.value, std::nullopt};
     for (const store::Metric& b : before) {
       if (b.name == m.name && b.stage == m.stage) shown.baseline = b.value;
+    }
+    // What the gate compared with may be another value: scored again, or a median.
+    for (const gate::Reason& reason : out.verdict.reasons) {
+      if (reason.subject == m.name && reason.slice.empty() && reason.baseline)
+        shown.baseline = reason.baseline;
     }
     out.metrics.push_back(std::move(shown));
   }

@@ -377,6 +377,12 @@ Truth evaluate(const Condition& condition, const Estimates& estimates) {
   return all;
 }
 
+bool compares(const Condition& condition) {
+  return std::any_of(condition.clauses.begin(), condition.clauses.end(), [](const Clause& clause) {
+    return clause.coefficient(Variable::o) != 0 || clause.coefficient(Variable::d) != 0;
+  });
+}
+
 std::string_view to_string(ConditionMode mode) {
   return mode == ConditionMode::fp_free ? "fp-free" : "fn-free";
 }

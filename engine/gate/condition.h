@@ -91,6 +91,9 @@ double left_side(const Clause& clause, const Estimates& estimates);
 Truth evaluate(const Clause& clause, const Estimates& estimates);
 Truth evaluate(const Condition& condition, const Estimates& estimates);
 
+// Whether the old model matters to it.
+bool compares(const Condition& condition);
+
 // Which mistake the gate may not make: to accept what does not fulfil the condition (no false positives), or
 // to reject what does (no false negatives).
 enum class ConditionMode { fp_free, fn_free };

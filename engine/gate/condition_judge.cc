@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/base/digest.h"
+#include "engine/gate/comparability.h"
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/paired_reason.h"
 #include "engine/gate/sample_size.h"
@@ -45,12 +46,6 @@ double share_of_different(const Classes& a, const Classes& b) {
     different += code_in_b[a.predictions[i]] == b.predictions[i] ? 0 : 1;
   }
   return static_cast<double>(different) / static_cast<double>(a.predictions.size());
-}
-
-bool compares(const Condition& condition) {
-  return std::any_of(condition.clauses.begin(), condition.clauses.end(), [](const Clause& clause) {
-    return clause.coefficient(Variable::o) != 0 || clause.coefficient(Variable::d) != 0;
-  });
 }
 
 std::string times(std::int64_t count) {
@@ -119,10 +114,10 @@ class ConditionJudge {
       return fmt::format("{} has no baseline; {}", inputs_.target_branch, advice_without_baseline(inputs_));
     }
     then_ = find_vector(inputs_.baseline->evidence, rule_.predictions);
-    const std::string run = describe(inputs_.baseline->run);
-    if (then_ == nullptr) return fmt::format("{} left no {}", run, rule_.predictions);
-    const auto counts = compare(*now_, *then_);
-    return counts ? "" : fmt::format("{} in {}", counts.error().message(), run);
+    if (then_ == nullptr)
+      return fmt::format("{} left no {}", describe(inputs_.baseline->run), rule_.predictions);
+    const std::string why = gate::why_incomparable(rule_, inputs_.evidence, inputs_.baseline->evidence);
+    return why.empty() ? why : in_baseline(why, *inputs_.baseline);
   }
 
   // Another condition of this run may have used the same test set just now.

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/base/text.h"
+#include "engine/gate/comparability.h"
 #include "engine/gate/comparison.h"
 #include "engine/gate/paired_reason.h"
 #include "engine/gate/slice_judge.h"
@@ -28,7 +29,7 @@ class MetricJudge {
     const std::size_t before = out_.size();
     if (rule_.floor) check_bound(Check::floor, *rule_.floor, value_ >= *rule_.floor);
     if (rule_.ceiling) check_bound(Check::ceiling, *rule_.ceiling, value_ <= *rule_.ceiling);
-    if (rule_.max_drop || rule_.paired) compare_with_baseline(*metric);
+    if (rule_.max_drop || rule_.paired) compare_with_baseline();
     judge_slices(policy_, rule_, inputs_, out_);
     if (out_.size() == before) {
       add(Check::metric, Status::pass,
@@ -80,12 +81,12 @@ class MetricJudge {
         .limit = limit;
   }
 
-  void compare_with_baseline(const Metric& metric) {
+  void compare_with_baseline() {
     if (!inputs_.baseline) return without_baseline();
     const Evidence& old = inputs_.baseline->evidence;
     const Metric* before = find_metric(old.metrics, rule_.metric);
     if (before != nullptr && std::isfinite(before->value)) baseline_value_ = before->value;
-    const std::string problem = incomparable(metric, before);
+    const std::string problem = incomparable();
     if (!problem.empty()) {
       add(Check::baseline, Status::no_baseline,
           fmt::format("{} cannot be compared: {}", rule_.metric, problem));
@@ -133,28 +134,17 @@ class MetricJudge {
   }
 
   // Why the baseline's numbers say nothing about this run's; empty when they do.
-  std::string incomparable(const Metric& metric, const Metric* before) const {
+  std::string incomparable() const {
     const Baseline& baseline = *inputs_.baseline;
     if (rule_.max_drop && !baseline_value_) {
       return fmt::format("{} has no {}", describe(baseline.run), rule_.metric);
     }
-    if (before != nullptr && metric.n && before->n && *metric.n != *before->n) {
-      return fmt::format("test set changed: {} examples, were {} in {}", *metric.n, *before->n,
-                         describe(baseline.run));
+    if (const std::string why = why_incomparable(rule_, inputs_.evidence, baseline.evidence); !why.empty()) {
+      return in_baseline(why, baseline);
     }
-    const std::string file = rule_.paired ? rule_.paired->predictions : PairedTest().predictions;
-    const EvaluationVector* now = find_vector(inputs_.evidence, file);
-    const EvaluationVector* then = find_vector(baseline.evidence, file);
-    if (now != nullptr && then != nullptr) {
-      const auto counts = compare(*now, *then);
-      if (!counts && counts.error().code() == ErrorCode::conflict) {
-        return fmt::format("{} in {}", counts.error().message(), describe(baseline.run));
-      }
-    }
-    if (rule_.paired && now != nullptr && then == nullptr) {
-      return fmt::format("{} left no {}", describe(baseline.run), file);
-    }
-    return {};
+    if (!rule_.paired || find_vector(inputs_.evidence, rule_.paired->predictions) == nullptr) return {};
+    if (find_vector(baseline.evidence, rule_.paired->predictions) != nullptr) return {};
+    return fmt::format("{} left no {}", describe(baseline.run), rule_.paired->predictions);
   }
 
   void check_max_drop() {

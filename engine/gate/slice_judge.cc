@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "engine/gate/comparability.h"
 #include "engine/gate/comparison.h"
 #include "engine/gate/multiplicity.h"
 #include "engine/gate/paired_reason.h"
@@ -114,7 +115,8 @@ class SliceJudge {
     } else if (const auto aligned = compare(*now_, *then_); !aligned) {
       problem = aligned.error().message();
     } else {
-      problem = slicing_problem(slices, *now_, *then_);
+      problem = why_incomparable(rule_, inputs_.evidence, inputs_.baseline->evidence);
+      if (problem.empty()) problem = slicing_problem(slices, *now_, *then_);
     }
     if (problem.empty()) return true;
     add(Status::no_baseline, name_of(slices),

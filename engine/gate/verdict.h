@@ -40,6 +40,8 @@ struct Evidence {
   std::vector<Metric> metrics;
   std::map<std::string, EvaluationVector> vectors;
   std::map<std::string, std::string> unreadable;  // file -> what is wrong with it, with the place
+  std::string stage = {};                         // that left it
+  std::string evaluator = {};                     // digest of what scored the model; empty: not known
 
   bool operator==(const Evidence&) const = default;
 };
@@ -82,6 +84,8 @@ struct BaselineRun {
 struct Baseline {
   BaselineRun run;
   Evidence evidence;
+  // When it was measured otherwise than the candidate: why its model could not be scored again.
+  std::string not_rescored = {};
 };
 
 struct Inputs {

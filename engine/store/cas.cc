@@ -41,7 +41,7 @@ Result<Cas::Stored> copy_hashed(int from, int to, const std::string& path) {
 Result<Cas::Stored> Cas::put_file(const std::string& path) const {
   UniqueFd from(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!from) return errno_error("cannot open", path, errno);
-  struct stat st{};
+  struct stat st {};
   if (fstat(from.get(), &st) != 0 || !S_ISREG(st.st_mode)) {
     return Error(ErrorCode::invalid, "is not a regular file", path);
   }
@@ -62,6 +62,17 @@ Result<Cas::Stored> Cas::put_file(const std::string& path) const {
     return errno_error("cannot store", target, saved);
   }
   return stored;
+}
+
+Result<void> Cas::copy_to(std::string_view digest, const std::string& path) const {
+  PAWL_ASSIGN(std::string stored, path_of(digest));
+  UniqueFd from(open(stored.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!from) return errno_error("cannot open", stored, errno);
+  UniqueFd to(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!to) return errno_error("cannot create", path, errno);
+  PAWL_ASSIGN(Stored copied, copy_hashed(from.get(), to.get(), stored));
+  if (copied.digest == digest) return {};
+  return Error(ErrorCode::invalid, "is damaged: its content has another digest", stored);
 }
 
 Result<std::string> Cas::path_of(std::string_view digest) const {

@@ -19,6 +19,9 @@ class Cas {
   // Copies a regular file in (a link, folder or device is refused); durable when it returns.
   Result<Stored> put_file(const std::string& path) const;
 
+  // A copy of its own at `path`, which somebody may write to; replaces what is there.
+  Result<void> copy_to(std::string_view digest, const std::string& path) const;
+
   // Where a digest lies. Error invalid for anything that is no digest, not_found when it is not here.
   Result<std::string> path_of(std::string_view digest) const;
 
