@@ -94,6 +94,16 @@ void check_data_path(Reader& reader, const Node& node, const std::string& path) 
   }
 }
 
+void read_keep(Reader& reader, const Node& node, bool& copy) {
+  const auto word = reader.text(node, "keep");
+  if (!word) return;
+  if (*word == "copy") {
+    copy = true;
+  } else if (*word != "reference") {
+    reader.unknown(node.span, "way to keep data", *word, {"copy", "reference"});
+  }
+}
+
 Dataset read_dataset(Reader& reader, const Entry& entry) {
   Dataset dataset;
   dataset.name = entry.key;
@@ -108,7 +118,8 @@ Dataset read_dataset(Reader& reader, const Entry& entry) {
   reader.fields(entry.value, what,
                 {{"path", read_path, true},
                  reader.globs_field("include", true, dataset.include),
-                 reader.globs_field("exclude", false, dataset.exclude)});
+                 reader.globs_field("exclude", false, dataset.exclude),
+                 {"keep", [&](const Node& n) { read_keep(reader, n, dataset.keep_copy); }}});
   return dataset;
 }
 

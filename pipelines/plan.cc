@@ -59,11 +59,16 @@ constexpr const char* kOnSpent[] = {"warn", "block"};
 constexpr const char* kStatistics[] = {"accuracy", "mean", "auc", "average_precision", "macro_f1"};
 
 Json dataset_json(const Dataset& data) {
-  return {{"name", data.name}, {"path", data.path}, {"include", data.include}, {"exclude", data.exclude}};
+  return {{"name", data.name},
+          {"path", data.path},
+          {"include", data.include},
+          {"exclude", data.exclude},
+          {"keep_copy", data.keep_copy}};
 }
 
 Dataset dataset_from(const Json& json) {
-  return {json.at("name"), json.at("path"), json.at("include"), json.at("exclude")};
+  return {json.at("name"), json.at("path"), json.at("include"), json.at("exclude"),
+          json.value("keep_copy", false)};
 }
 
 Json rule_json(const rules::RuleConfig& rule) {

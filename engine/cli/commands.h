@@ -116,6 +116,27 @@ struct TraceOptions {
 };
 int trace(const Global& global, const TraceOptions& options);
 
+struct AttributeOptions {
+  std::string run;
+  std::string against;                      // empty: the run it was compared with
+  std::string path = ".";                   // the git repository
+  std::map<std::string, std::string> data;  // folders with old or new versions
+  double alpha = 0.025;
+  bool quiet = false;
+};
+int attribute(const Global& global, const AttributeOptions& options);
+
+struct BisectOptions {
+  std::string range;  // GOOD..BAD, each a revision or a run
+  std::string path = ".";
+  std::string project;  // as in RunOptions
+  std::string target = "main";
+  std::string metric;  // empty: the first that the gate compares
+  std::map<std::string, std::string> data;
+  bool quiet = false;
+};
+int bisect(const Global& global, const BisectOptions& options);
+
 int rerun(const Global& global, const std::string& run);
 int cancel(const Global& global, const std::string& run);
 

@@ -72,6 +72,8 @@ struct CommandLine {
   pawl::cli::WaiverListOptions waiver_list;
   pawl::cli::WaiverRevokeOptions waiver_revoke;
   pawl::cli::ArtifactOptions artifact;
+  pawl::cli::AttributeOptions attribute;
+  pawl::cli::BisectOptions bisect;
   std::string attempt_dir;
 
   CLI::App* command(CLI::App* parent, const char* name, const char* help, std::function<int()> does) {
@@ -92,6 +94,7 @@ struct CommandLine {
   void add_view_commands();
   void add_acting_commands();
   void add_waiver_commands();
+  void add_searching_commands();
   void add_internal_commands();
 };
 
@@ -117,6 +120,7 @@ CommandLine::CommandLine() {
   add_view_commands();
   add_acting_commands();
   add_waiver_commands();
+  add_searching_commands();
   add_internal_commands();
 }
 
@@ -347,6 +351,52 @@ void CommandLine::add_waiver_commands() {
               [this] { return pawl::cli::waiver_revoke(global, waiver_revoke); });
   c->add_option("id", waiver_revoke.id, "Its number, as `waiver list` shows it")->required();
   c->add_option("--why", waiver_revoke.why, "The reason, for the record")->required();
+}
+
+void CommandLine::add_searching_commands() {
+  auto* c = command(&app, "attribute", "How much of a change came from the code and how much from the data",
+                    [this] { return pawl::cli::attribute(global, attribute); });
+  add_run_argument(c, attribute.run, true);
+  c->add_option("--against", attribute.against, "Another run than the one it was compared with");
+  c->add_option("--path", attribute.path, "A clone of the repository that has both commits")
+      ->capture_default_str();
+  c->add_option("--alpha", attribute.alpha, "Probability that an interval misses on one side")
+      ->check(CLI::Range(1e-6, 0.49))
+      ->capture_default_str();
+  c->add_flag("--quiet", attribute.quiet, "Do not print what the stages print");
+  add_data_option(c, attribute.data);
+  c->footer(
+      "Trains the old code with the new data and the new code with the old data, unless the record has such "
+      "a "
+      "run,\n"
+      "here and without a daemon. The old data must still be there: kept by `keep: copy` in .pawl.yml, or in "
+      "a "
+      "folder\n"
+      "that --data NAME=FOLDER names. Exit code 0 when it could be told, 3 when a training failed.");
+
+  c = command(&app, "bisect", "Find the commit that lowered a metric, by training",
+              [this] { return pawl::cli::bisect(global, bisect); });
+  c->add_option("range", bisect.range, "GOOD..BAD: commits, branches, tags or runs")->required();
+  c->add_option("--metric", bisect.metric, "The metric (default: the first that the gate compares)");
+  c->add_option("--path", bisect.path, "The git repository")->capture_default_str();
+  c->add_option("--target", bisect.target, "Branch whose gate says how metrics are compared")
+      ->capture_default_str();
+  c->add_option("--project", bisect.project,
+                "Name in the record (default: from the origin URL or the folder)");
+  c->add_flag("--quiet", bisect.quiet, "Do not print what the stages print");
+  add_data_option(c, bisect.data);
+  c->footer(
+      "Walks the first parents of BAD down to GOOD. Each step compares a commit with GOOD, example by "
+      "example "
+      "where the\n"
+      "gate has a paired test. All are trained on the data as it is now; a finished run of a commit with "
+      "that "
+      "data is\n"
+      "used instead of a training, so an interrupted bisect goes on where it was.\n"
+      "Exit code 0 when the commit was found, 1 when several are left, 3 when GOOD or BAD cannot be trained, "
+      "4 "
+      "when BAD is\n"
+      "not worse than GOOD beyond chance.");
 }
 
 void CommandLine::add_internal_commands() {

@@ -7,6 +7,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/log.h"
+#include "engine/core/trial.h"
 #include "engine/store/data.h"
 #include "engine/store/database.h"
 #include "engine/store/inbox.h"
@@ -57,7 +58,14 @@ Engine::~Engine() = default;
 void Engine::start_serving() {
   auto open = store::open_runs(*db_);
   if (!open.ok()) return log_error("open runs: {}", open.error().to_string());
-  for (const store::Run& run : *open) drive(run, source_of(run));
+  for (const store::Run& run : *open) {
+    // Whoever asked for a trial is gone with the process that drove it.
+    if (is_trial(run)) {
+      abandon(run);
+    } else {
+      drive(run, source_of(run));
+    }
+  }
   sync_projects();
   sender_->wake();
 }
@@ -241,18 +249,19 @@ Result<store::Waiver> Engine::revoke_waiver(int64_t id, const std::string& who, 
 void Engine::abandon_open_runs() {
   auto open = store::open_runs(*db_);
   if (!open.ok()) return log_error("open runs: {}", open.error().to_string());
-  for (const store::Run& run : *open) {
-    auto attempts = store::attempts_of(*db_, run.id);
-    if (!attempts.ok()) continue;
-    for (const store::Attempt& attempt : *attempts) {
-      if (attempt.state == "finished") continue;
-      (void)supervise::request_stop(home_.attempt(run.id, attempt.stage, attempt.number),
-                                    "its pawl run is gone");
-    }
-    drive(run, source_of(run));
-    auto driver = drivers_.at(run.number);
-    driver->cancel("its pawl run ended before it did");
+  for (const store::Run& run : *open) abandon(run);
+}
+
+void Engine::abandon(const store::Run& run) {
+  auto attempts = store::attempts_of(*db_, run.id);
+  if (!attempts.ok()) return;
+  for (const store::Attempt& attempt : *attempts) {
+    if (attempt.state == "finished") continue;
+    (void)supervise::request_stop(home_.attempt(run.id, attempt.stage, attempt.number),
+                                  "its pawl run is gone");
   }
+  drive(run, source_of(run));
+  drivers_.at(run.number)->cancel("its pawl run ended before it did");
 }
 
 std::string Engine::why_waiting(const std::string& run_id) const {

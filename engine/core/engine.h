@@ -84,6 +84,7 @@ class Engine {
          FileLock lock, Db db);
   Result<store::Run> insert_run(const NewRun& run);
   void drive(const store::Run& run, RunSource source);
+  void abandon(const store::Run& run);
   void sync_projects();
   void schedule_soon();
   void schedule();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/files.h"
+#include "engine/core/kept_data.h"
 #include "engine/core/push_events.h"
 #include "engine/trigger/git.h"
 #include "pipelines/load.h"
@@ -39,14 +40,21 @@ Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repos
                                                 const std::string& target) {
   auto head = repository.resolve("refs/heads/" + target);
   if (!head.ok()) return std::optional<gate::Policy>();
-  PAWL_ASSIGN(auto text, pipeline_text_at(repository, *head));
-  if (!text) return std::optional<gate::Policy>();
-  auto parsed = pipeline::parse_pipeline(*text, target + ":.pawl.yml");
-  if (!parsed.pipeline) return pipeline_error(parsed);
-  return std::optional<gate::Policy>(parsed.pipeline->gate);
+  PAWL_ASSIGN(auto pipeline, pipeline_at(repository, *head, target));
+  if (!pipeline) return std::optional<gate::Policy>();
+  return std::optional<gate::Policy>(std::move(pipeline->gate));
 }
 
 }  // namespace
+
+Result<std::optional<pipeline::Pipeline>> pipeline_at(const trigger::Repository& repository,
+                                                      const std::string& commit, const std::string& name) {
+  PAWL_ASSIGN(auto text, pipeline_text_at(repository, commit));
+  if (!text) return std::optional<pipeline::Pipeline>();
+  auto parsed = pipeline::parse_pipeline(*text, name + ":.pawl.yml");
+  if (!parsed.pipeline) return pipeline_error(parsed);
+  return std::move(parsed.pipeline);
+}
 
 trigger::DataSpec data_spec(const pipeline::Dataset& dataset,
                             const std::map<std::string, std::string>& overrides,
@@ -74,6 +82,10 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
     trigger::DataSpec spec = data_spec(dataset, source.data, checkout);
     auto version = trigger::scan_data(spec, *cache.lock());
     if (!version.ok()) return std::move(version).error().wrap(fmt::format("dataset '{}'", dataset.name));
+    if (dataset.keep_copy) {
+      auto kept = keep_version(store::Cas(home.cas()), spec.root, *version);
+      if (!kept.ok()) return std::move(kept).error().wrap(fmt::format("dataset '{}'", dataset.name));
+    }
     out.data.push_back({dataset.name, spec.root, std::move(version).value()});
   }
   return out;

@@ -11,6 +11,7 @@
 #include "engine/core/home.h"
 #include "engine/store/runs.h"
 #include "engine/trigger/data.h"
+#include "engine/trigger/git.h"
 #include "pipelines/pipeline.h"
 
 namespace pawl::core {
@@ -37,6 +38,11 @@ struct Prepared {
 // that a change cannot relax the gate that judges it.
 Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunSource& source,
                              Sync<trigger::StatCache>& cache);
+
+// The pipeline of a commit; nullopt when it has none. Error usage: it has mistakes, told under the commit's
+// `name`.
+Result<std::optional<pipeline::Pipeline>> pipeline_at(const trigger::Repository& repository,
+                                                      const std::string& commit, const std::string& name);
 
 // The folder of a dataset: the machine's own setting, else the path in the pipeline, relative to the
 // checkout.

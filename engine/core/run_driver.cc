@@ -12,6 +12,7 @@
 #include "engine/core/attempt_intent.h"
 #include "engine/core/rescoring.h"
 #include "engine/core/test_ledgers.h"
+#include "engine/core/trial.h"
 #include "engine/store/data.h"
 #include "engine/store/outbox.h"
 #include "engine/store/results.h"
@@ -120,10 +121,11 @@ void RunDriver::record_plan(const Prepared& prepared) {
                        }
                        for (const PreparedData& data : prepared.data) {
                          const trigger::DataVersion& v = data.version;
-                         PAWL_RETURN_IF_ERROR(store::put_data_version(
-                             context_.db,
-                             {run_.project, data.dataset, v.digest, data.path, static_cast<int64_t>(v.files),
-                              static_cast<int64_t>(v.bytes), now, v.manifest}));
+                         const store::DataVersion row{
+                             run_.project, data.dataset, v.digest, data.path, static_cast<int64_t>(v.files),
+                             static_cast<int64_t>(v.bytes), now, v.manifest};
+                         PAWL_RETURN_IF_ERROR(is_trial(run_) ? store::note_data_version(context_.db, row)
+                                                             : store::put_data_version(context_.db, row));
                          PAWL_RETURN_IF_ERROR(
                              store::put_run_data(context_.db, {run_.id, data.dataset, v.digest, data.path}));
                        }
@@ -564,6 +566,7 @@ void RunDriver::finish(const Judgement& judgement) {
 void RunDriver::queue_commit_status(std::string_view state, std::string description) {
   auto project = context_.config.projects.find(run_.project);
   if (project == context_.config.projects.end() || project->second.forge.token.empty()) return;
+  if (is_trial(run_)) return;
   store::OutboxRow row;
   row.project = run_.project;
   row.commit_sha = run_.commit_sha;

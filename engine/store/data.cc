@@ -11,6 +11,25 @@ Result<void> put_data_version(Db& db, const DataVersion& v) {
       v.project, v.dataset, v.digest, v.path, v.files, v.bytes, v.seen_ms, v.manifest);
 }
 
+Result<void> note_data_version(Db& db, const DataVersion& v) {
+  return db.run(
+      "INSERT INTO data_versions (project, dataset, digest, path, files, bytes, seen_ms, manifest)"
+      " VALUES (?,?,?,?,?,?,0,?) ON CONFLICT (project, dataset, digest) DO NOTHING",
+      v.project, v.dataset, v.digest, v.path, v.files, v.bytes, v.manifest);
+}
+
+Result<std::optional<DataVersion>> find_data_version(Db& db, std::string_view project,
+                                                     std::string_view dataset, std::string_view digest) {
+  PAWL_ASSIGN(Stmt row, db.prepare("SELECT project, dataset, digest, path, files, bytes, seen_ms, manifest"
+                                   " FROM data_versions WHERE project=? AND dataset=? AND digest=?"));
+  row.bind_all(project, dataset, digest);
+  PAWL_ASSIGN(bool found, row.step());
+  if (!found) return std::optional<DataVersion>();
+  return std::optional<DataVersion>(DataVersion{row.string(0), row.string(1), row.string(2), row.string(3),
+                                                row.integer(4), row.integer(5), row.integer(6),
+                                                row.string(7)});
+}
+
 Result<std::optional<std::string>> latest_digest(Db& db, std::string_view project, std::string_view dataset) {
   PAWL_ASSIGN(Stmt row, db.prepare("SELECT digest FROM data_versions WHERE project=? AND dataset=?"
                                    " ORDER BY seen_ms DESC, rowid DESC LIMIT 1"));

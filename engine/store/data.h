@@ -30,6 +30,10 @@ struct RunData {
 };
 
 Result<void> put_data_version(Db& db, const DataVersion& version);
+// Of a trial, which says nothing about what the data is now: a version that is known stays as it is.
+Result<void> note_data_version(Db& db, const DataVersion& version);
+Result<std::optional<DataVersion>> find_data_version(Db& db, std::string_view project,
+                                                     std::string_view dataset, std::string_view digest);
 // The digest seen most recently for the dataset; nullopt before the first.
 Result<std::optional<std::string>> latest_digest(Db& db, std::string_view project, std::string_view dataset);
 Result<void> put_run_data(Db& db, const RunData& data);

@@ -159,6 +159,10 @@ Result<std::vector<Run>> list_runs(Db& db, const RunFilter& filter) {
       filter.before_number, filter.project, filter.branch, filter.verdict, filter.limit);
 }
 
+Result<std::vector<Run>> runs_of_commit(Db& db, std::string_view project, std::string_view sha) {
+  return select_runs(db, "WHERE project=? AND commit_sha=? ORDER BY number DESC", project, sha);
+}
+
 Result<std::vector<Run>> open_runs(Db& db) {
   return select_runs(db, "WHERE state<>'finished' ORDER BY number");
 }

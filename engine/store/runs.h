@@ -71,6 +71,8 @@ Result<void> finish_run(Db& db, const std::string& id, std::string_view verdict,
 Result<std::optional<Run>> find_run(Db& db, std::string_view id);
 // Whether any run was made of the commit for the branch.
 Result<bool> has_run(Db& db, std::string_view project, std::string_view branch, std::string_view sha);
+// Of a commit, newest first.
+Result<std::vector<Run>> runs_of_commit(Db& db, std::string_view project, std::string_view sha);
 // By number ("12", "#12"), ULID, ULID prefix of at least 6 characters, commit prefix of at least 7 (newest
 // run), or "last". Error not_found or, when ambiguous, invalid.
 Result<Run> look_up_run(Db& db, std::string_view name);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <optional>
 
@@ -117,6 +118,29 @@ DataVersion make_version(std::vector<DataFile> files) {
   }
   out.files = files.size();
   out.digest = "sha256:" + sha256_hex(out.manifest);
+  return out;
+}
+
+Result<std::vector<DataFile>> parse_manifest(std::string_view manifest) {
+  std::vector<DataFile> out;
+  while (!manifest.empty()) {
+    const std::string_view line = manifest.substr(0, manifest.find('\n'));
+    manifest.remove_prefix(std::min(line.size() + 1, manifest.size()));
+    const size_t bytes_at = line.find("  ");
+    const size_t path_at = bytes_at == line.npos ? line.npos : line.find("  ", bytes_at + 2);
+    if (path_at == line.npos || bytes_at != 64) return Error(ErrorCode::invalid, "is no line of a manifest");
+    DataFile file;
+    file.sha256 = line.substr(0, bytes_at);
+    file.path = line.substr(path_at + 2);
+    const std::string_view bytes = line.substr(bytes_at + 2, path_at - bytes_at - 2);
+    const auto parsed = std::from_chars(bytes.data(), bytes.data() + bytes.size(), file.bytes);
+    const std::vector<std::string_view> parts = split(file.path, '/');
+    const bool inside = !file.path.empty() && std::find(parts.begin(), parts.end(), "") == parts.end() &&
+                        std::find(parts.begin(), parts.end(), "..") == parts.end();
+    if (parsed.ec != std::errc() || parsed.ptr != bytes.data() + bytes.size() || !inside)
+      return Error(ErrorCode::invalid, "is no line of a manifest");
+    out.push_back(std::move(file));
+  }
   return out;
 }
 

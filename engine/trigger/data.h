@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -45,6 +46,8 @@ struct StatCache {
 
 // Canonical text of a manifest and its digest: "<sha256>  <bytes>  <path>\n", sorted by path.
 DataVersion make_version(std::vector<DataFile> files);
+// The files of such a text. Error invalid for anything else, also for a path that leads out of the dataset.
+Result<std::vector<DataFile>> parse_manifest(std::string_view manifest);
 
 // Scans and hashes. Symbolic links inside the dataset are followed only to regular files below the root; dot
 // files and names ending in ".tmp", ".part" or "~" are ignored (writers use them before a rename). A file

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <git2.h>
 
+#include <algorithm>
+
 #include "engine/base/files.h"
 #include "engine/base/subprocess.h"
 #include "engine/base/text.h"
@@ -18,6 +20,8 @@ using DiffPtr = std::unique_ptr<git_diff, Freer<git_diff_free>>;
 using ReferencePtr = std::unique_ptr<git_reference, Freer<git_reference_free>>;
 using BranchIteratorPtr = std::unique_ptr<git_branch_iterator, Freer<git_branch_iterator_free>>;
 using StatusListPtr = std::unique_ptr<git_status_list, Freer<git_status_list_free>>;
+
+constexpr size_t kMaxLine = 100'000;  // commits that somebody may ask to bisect
 
 Result<TreePtr> tree_of(git_commit* commit) {
   git_tree* raw = nullptr;
@@ -216,6 +220,31 @@ Result<std::vector<std::string>> Repository::changed_paths(std::string_view befo
     const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
     out.emplace_back(delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path);
   }
+  return out;
+}
+
+Result<std::vector<Commit>> Repository::first_parents(std::string_view good, std::string_view bad) const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  PAWL_ASSIGN(CommitPtr at, look_up_commit(repository.get(), bad));
+  PAWL_ASSIGN(CommitPtr end, look_up_commit(repository.get(), good));
+  std::vector<Commit> out;
+  while (git_oid_cmp(git_commit_id(at.get()), git_commit_id(end.get())) != 0) {
+    char text[GIT_OID_HEXSZ + 1];
+    PAWL_ASSIGN(Commit found, commit(git_oid_tostr(text, sizeof text, git_commit_id(at.get()))));
+    out.push_back(std::move(found));
+    git_commit* parent = nullptr;
+    if (git_commit_parentcount(at.get()) == 0 || out.size() > kMaxLine) {
+      return Error(ErrorCode::invalid, fmt::format("commit {} is not among the first parents of {}",
+                                                   good.substr(0, 10), bad.substr(0, 10)));
+    }
+    if (git_commit_parent(&parent, at.get(), 0) != 0) {
+      return Error(ErrorCode::unavailable,
+                   fmt::format("the history of this clone ends before commit {}: run `git fetch --unshallow`",
+                               good.substr(0, 10)));
+    }
+    at.reset(parent);
+  }
+  std::reverse(out.begin(), out.end());
   return out;
 }
 

@@ -55,6 +55,10 @@ class Repository {
   // that differ from its first parent (everything, for a root commit).
   Result<std::vector<std::string>> changed_paths(std::string_view before, std::string_view after) const;
 
+  // The commits after `good` up to `bad`, oldest first, by first parents: of a merge the branch it was merged
+  // into. Error invalid when `good` is not on that line, unavailable when a shallow clone ends before it.
+  Result<std::vector<Commit>> first_parents(std::string_view good, std::string_view bad) const;
+
   // The best common ancestor; nullopt when the histories are unrelated or a commit is not here.
   Result<std::optional<std::string>> merge_base(std::string_view a, std::string_view b) const;
 

@@ -25,8 +25,23 @@ TEST(Manifest, DoesNotDependOnTheOrderOfListing) {
   EXPECT_EQ(version.manifest,
             sha256_hex("2") + "  2  a.gz\n" + sha256_hex("1") + "  1  a/x\n" + sha256_hex("3") + "  3  b\n");
   EXPECT_EQ(version.digest, "sha256:" + sha256_hex(version.manifest));
+  const auto files = parse_manifest(version.manifest);
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ(make_version(*files).digest, version.digest);
   EXPECT_EQ(version.files, 3u);
   EXPECT_EQ(version.bytes, 6u);
+}
+
+TEST(Manifest, WhatLeadsOutOfTheDatasetIsNoFileOfIt) {
+  const std::string digest(64, 'a');
+  EXPECT_TRUE(parse_manifest(digest + "  3  a/b  c\n").ok());
+  for (const std::string path : {"", "/etc/passwd", "../x", "a/../../x", "a//b", ".."}) {
+    EXPECT_FALSE(parse_manifest(digest + "  3  " + path + "\n").ok()) << path;
+  }
+  for (const std::string line : {"x  3  a", "  3  a", "3  a"}) EXPECT_FALSE(parse_manifest(line).ok()) << line;
+  EXPECT_FALSE(parse_manifest(digest + "  x  a\n").ok());
+  EXPECT_FALSE(parse_manifest(digest + "  -3  a\n").ok());
+  EXPECT_FALSE(parse_manifest(digest + "  99999999999999999999999  a\n").ok());
 }
 
 TEST(Manifest, NamesSizesAndContentCount) {
