@@ -37,8 +37,7 @@ class Attribute {
       : global_(global), options_(options), repository_(options.path) {}
 
   Result<int> run() {
-    PAWL_ASSIGN(core::Home home, core::find_home(global_.home));
-    PAWL_ASSIGN(trials_, Trials::open(home, options_.quiet || global_.json));
+    PAWL_ASSIGN(trials_, Trials::open(global_.home, options_.quiet || global_.json));
     PAWL_RETURN_IF_ERROR(find_sides());
     policy_ = now_.pipeline.gate;
     if (policy_.metrics.empty())
@@ -98,8 +97,8 @@ class Attribute {
     // Before the first training, so that nobody waits for one in vain.
     PAWL_ASSIGN(const core::Trial new_code, trial_of(now_, before_, "the new code with the old data"));
     PAWL_ASSIGN(const core::Trial old_code, trial_of(before_, now_, "the old code with the new data"));
-    PAWL_ASSIGN(cells_[1][0], train(new_code, versions_for(now_, before_)));
-    PAWL_ASSIGN(cells_[0][1], train(old_code, versions_for(before_, now_)));
+    PAWL_ASSIGN(cells_[1][0], train(new_code));
+    PAWL_ASSIGN(cells_[0][1], train(old_code));
     return {};
   }
 
@@ -113,46 +112,47 @@ class Attribute {
   }
 
   Result<core::Trial> trial_of(const Side& code, const Side& data, const std::string& what) {
-    core::Trial trial{now_.run.project,
-                      now_.run.target,
-                      code.run.commit_sha,
-                      "attribute",
-                      fmt::format("pawl attribute {}: {}", now_.run.number, what),
-                      "",
-                      {}};
+    core::Trial trial;
+    trial.project = now_.run.project;
+    trial.target = now_.run.target;
+    trial.commit = code.run.commit_sha;
+    trial.asked_by = "attribute";
+    trial.note = fmt::format("pawl attribute {}: {}", now_.run.number, what);
     PAWL_ASSIGN(trial.repository, repository_.git_dir());
-    const core::DataDigests versions = versions_for(code, data);
-    PAWL_ASSIGN(const auto known,
-                core::find_measured(trials_->db(), trials_->home(), trial.project, trial.commit, versions));
-    if (known) return trial;  // then its data need not be there
-    for (const pipeline::Dataset& dataset : code.pipeline.data) {
-      const auto version = versions.find(dataset.name);
-      if (version == versions.end()) continue;  // it lies in the repository
-      core::WantedVersion wanted{now_.run.project, dataset.name, version->second, {}};
-      if (const auto given = options_.data.find(dataset.name); given != options_.data.end()) {
-        PAWL_ASSIGN(const std::string path, absolute_path(given->second));
-        wanted.places.push_back({path, dataset.include, dataset.exclude});
-      }
-      PAWL_RETURN_IF_ERROR(add_known_places(dataset, wanted));
-      PAWL_ASSIGN(trial.data[dataset.name], trials_->find_version(wanted));
+    trial.versions = versions_for(code, data);
+    for (const auto& [dataset, folder] : options_.data) {
+      PAWL_ASSIGN(trial.data[dataset], absolute_path(folder));
     }
+    PAWL_ASSIGN(const auto known, core::find_measured(trials_->db(), trials_->home(), trial.project,
+                                                      trial.commit, trial.versions));
+    if (!known) PAWL_RETURN_IF_ERROR(find_data(code, trial));
     return trial;
   }
 
-  // Where the two runs had the dataset.
-  Result<void> add_known_places(const pipeline::Dataset& dataset, core::WantedVersion& wanted) {
-    for (const Side* side : {&now_, &before_}) {
-      PAWL_ASSIGN(const auto used, store::data_of(trials_->db(), side->run.id));
-      for (const store::RunData& data : used) {
-        if (data.dataset == dataset.name)
-          wanted.places.push_back({data.path, dataset.include, dataset.exclude});
+  // Puts the folder that has the version of each dataset into `trial`; the run looks for kept copies itself.
+  Result<void> find_data(const Side& code, core::Trial& trial) {
+    for (const pipeline::Dataset& dataset : code.pipeline.data) {
+      const auto version = trial.versions.find(dataset.name);
+      if (version == trial.versions.end()) continue;  // it lies in the repository
+      core::WantedVersion wanted{trial.project, dataset.name, version->second, {}};
+      const auto given = trial.data.find(dataset.name);
+      wanted.places.push_back(
+          {given != trial.data.end() ? given->second : dataset.path, dataset.include, dataset.exclude});
+      for (const Side* side : {&now_, &before_}) {
+        PAWL_ASSIGN(const auto used, store::data_of(trials_->db(), side->run.id));
+        for (const store::RunData& data : used) {
+          if (data.dataset == dataset.name)
+            wanted.places.push_back({data.path, dataset.include, dataset.exclude});
+        }
       }
+      PAWL_ASSIGN(const core::FoundVersion found, core::find_version(trials_->db(), trials_->cas(), wanted));
+      if (!found.kept) trial.data[dataset.name] = found.folder;
     }
     return {};
   }
 
-  Result<Measurement> train(const core::Trial& trial, const core::DataDigests& versions) {
-    PAWL_ASSIGN(Measurement out, trials_->measure(trial, versions, policy_));
+  Result<Measurement> train(const core::Trial& trial) {
+    PAWL_ASSIGN(Measurement out, trials_->measure(trial, policy_));
     if (out.problem.empty()) return out;
     return Error(ErrorCode::unavailable,
                  fmt::format("run {} ({}) measured nothing: {}", out.run.number, trial.note, out.problem));

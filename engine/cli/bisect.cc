@@ -34,9 +34,8 @@ class Bisect {
       : global_(global), options_(options), repository_(options.path) {}
 
   Result<int> run() {
-    PAWL_ASSIGN(core::Home home, core::find_home(global_.home));
     PAWL_ASSIGN(project_, project_name(options_.project, repository_));
-    PAWL_ASSIGN(trials_, Trials::open(home, options_.quiet || global_.json));
+    PAWL_ASSIGN(trials_, Trials::open(global_.home, options_.quiet || global_.json));
     PAWL_RETURN_IF_ERROR(find_line());
     PAWL_RETURN_IF_ERROR(find_rule());
     PAWL_ASSIGN(good_, end(good_commit_, "GOOD"));
@@ -115,16 +114,22 @@ class Bisect {
       if (!path.starts_with('/')) continue;  // it lies in the repository
       auto version = trigger::scan_data({path, dataset.include, dataset.exclude}, cache);
       if (!version.ok()) return std::move(version).error().wrap(fmt::format("dataset '{}'", dataset.name));
-      digests_[dataset.name] = version->digest;
+      versions_[dataset.name] = version->digest;
     }
     return {};
   }
 
   Result<Measurement> measure(const std::string& commit) {
-    PAWL_ASSIGN(const std::string git_dir, repository_.git_dir());
-    return trials_->measure({project_, options_.target, commit, "bisect",
-                             fmt::format("pawl bisect {}", options_.range), git_dir, data_},
-                            digests_, policy_);
+    core::Trial trial;
+    trial.project = project_;
+    trial.target = options_.target;
+    trial.commit = commit;
+    trial.asked_by = "bisect";
+    trial.note = fmt::format("pawl bisect {}", options_.range);
+    PAWL_ASSIGN(trial.repository, repository_.git_dir());
+    trial.data = data_;
+    trial.versions = versions_;
+    return trials_->measure(trial, policy_);
   }
 
   Result<Measurement> end(const std::string& commit, const std::string& name) {
@@ -272,7 +277,7 @@ class Bisect {
   gate::Policy policy_;
   gate::MetricRule rule_;
   std::map<std::string, std::string> data_;  // folders that were given
-  core::DataDigests digests_;
+  core::DataDigests versions_;
   Measurement good_;
   Measurement bad_;
   gate::MeasuredDrop drop_;

@@ -369,7 +369,7 @@ void CommandLine::add_searching_commands() {
       "Trains the old code with the new data and the new code with the old data, unless the record has such "
       "a "
       "run,\n"
-      "here and without a daemon. The old data must still be there: kept by `keep: copy` in .pawl.yml, or in "
+      "here or through the daemon of the home. The old data must still be there: kept by `keep: copy` in .pawl.yml, or in "
       "a "
       "folder\n"
       "that --data NAME=FOLDER names. Exit code 0 when it could be told, 3 when a training failed.");

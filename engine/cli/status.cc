@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 #include <poll.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <thread>
 
-#include "engine/base/clock.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/daemon_client.h"
+#include "engine/cli/follow_run.h"
 #include "engine/cli/output.h"
 #include "engine/cli/progress_line.h"
 #include "engine/cli/record.h"
@@ -105,85 +102,11 @@ Result<int> show_one(const Global& global, const std::string& name) {
   return 0;
 }
 
-// Shows progress until the run has ended, through restarts of the daemon.
-class Follower {
- public:
-  Follower(Record& record, std::string run_id, bool quiet)
-      : record_(record), run_id_(std::move(run_id)), quiet_(quiet) {}
-
-  Result<void> follow() {
-    auto daemon = DaemonClient::connect(record_.home);
-    if (!daemon.ok()) return std::move(daemon).error();
-    while (!finished()) {
-      if (daemon.ok() && follow_stream(*daemon)) continue;
-      if (finished()) break;
-      if (!may_come_back()) {
-        return Error(ErrorCode::unavailable,
-                     "the daemon has gone; what it trained goes on, and the next `pawl serve` picks it up");
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-      daemon = DaemonClient::connect(record_.home);
-    }
-    line_.clear();
-    return {};
-  }
-
- private:
-  static constexpr int64_t kPatienceMs = 60'000;
-
-  bool finished() {
-    auto now = store::find_run(record_.db, run_id_);
-    return now.ok() && *now && (*now)->finished();
-  }
-
-  // Until the run's end is announced: true. False: the stream broke off.
-  bool follow_stream(DaemonClient& daemon) {
-    bool ended = false;
-    auto followed = daemon.follow_events("?topics=run:" + run_id_, [&](std::string_view, const Json& event) {
-      gone_since_ms_.reset();
-      show(event);
-      // The first bytes of the stream come after the subscription: an end before it is seen in the
-      // record.
-      ended = json_string(event, "state") == "finished" || finished();
-      return !ended;
-    });
-    return followed.ok() && ended;
-  }
-
-  void show(const Json& event) {
-    if (quiet_) return;
-    std::string type = json_string(event, "type");
-    if (type == "state") line_.update(event, clock_.monotonic_ms());
-    if (type != "finding") return;
-    line_.clear();
-    std::fprintf(stderr, "%s\n", finding_text(event).c_str());
-  }
-
-  // Says once that the daemon is away; false when it has been for too long.
-  bool may_come_back() {
-    int64_t now = clock_.monotonic_ms();
-    line_.clear();
-    if (!gone_since_ms_) {
-      gone_since_ms_ = now;
-      std::fprintf(stderr, "pawl: the daemon has gone; waiting %d s for the next one\n",
-                   static_cast<int>(kPatienceMs / 1000));
-    }
-    return now - *gone_since_ms_ < kPatienceMs;
-  }
-
-  Record& record_;
-  std::string run_id_;
-  bool quiet_;
-  SystemClock clock_;
-  ProgressLine line_;
-  std::optional<int64_t> gone_since_ms_;
-};
-
 Result<int> follow(const Global& global, const std::string& name) {
   PAWL_ASSIGN(Record record, open_record(global.home));
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, name));
   if (!run.finished()) {
-    PAWL_RETURN_IF_ERROR(Follower(record, run.id, global.json).follow());
+    PAWL_RETURN_IF_ERROR(follow_run(record, run.id, global.json));
     PAWL_ASSIGN(auto now, store::find_run(record.db, run.id));
     run = *now;
   }

@@ -2,55 +2,65 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
+#include "engine/cli/daemon_client.h"
+#include "engine/cli/follow_run.h"
 #include "engine/core/evidence.h"
 
 namespace pawl::cli {
 
-Result<std::unique_ptr<Trials>> Trials::open(const core::Home& home, bool quiet) {
-  PAWL_ASSIGN(auto local, LocalEngine::open(home, quiet));
-  return std::unique_ptr<Trials>(new Trials(std::move(local)));
+Result<std::unique_ptr<Trials>> Trials::open(const std::string& home_flag, bool quiet) {
+  PAWL_ASSIGN(const core::Home home, core::find_home(home_flag));
+  std::unique_ptr<Trials> out(new Trials(quiet));
+  if (DaemonClient::connect(home).ok()) {
+    PAWL_ASSIGN(Record record, open_record(home_flag));
+    out->record_.emplace(std::move(record));
+  } else {
+    PAWL_ASSIGN(out->local_, LocalEngine::open(home, quiet));
+  }
+  return out;
 }
 
 Result<Measurement> Trials::read(const store::Run& run, const gate::Policy& policy) {
   Measurement out;
   out.run = run;
   PAWL_ASSIGN(out.evidence, core::load_evidence(db(), cas(), run.id, policy));
-  if (out.evidence.metrics.empty()) out.problem = run.headline;
   return out;
 }
 
-Result<Measurement> Trials::measure(const core::Trial& trial, const core::DataDigests& digests,
-                                    const gate::Policy& policy) {
-  PAWL_ASSIGN(auto known, core::find_measured(db(), home(), trial.project, trial.commit, digests));
+Result<Measurement> Trials::measure(const core::Trial& trial, const gate::Policy& policy) {
+  PAWL_ASSIGN(auto known, core::find_measured(db(), home(), trial.project, trial.commit, trial.versions));
   if (known) {
     PAWL_ASSIGN(Measurement out, read(*known, policy));
     out.reused = true;
     return out;
   }
-  PAWL_ASSIGN(const core::NewRun request, core::new_trial(trial, SystemClock().unix_ms()));
-  PAWL_ASSIGN(const store::Run run, local_->run(request));
+  PAWL_ASSIGN(const store::Run run, train(trial));
   if (run.verdict == "CANCELLED") return Error(ErrorCode::cancelled, run.headline);
-  PAWL_ASSIGN(const core::DataDigests used, core::data_used(db(), home(), run));
-  for (const auto& [dataset, digest] : used) {
-    const auto wanted = digests.find(dataset);
-    if (wanted == digests.end() || wanted->second == digest) continue;
-    return Error(ErrorCode::conflict,
-                 fmt::format("run {} was trained on another version of dataset '{}' than was asked for: it "
-                             "changed meanwhile, or the commit takes other files of it",
-                             run.number, dataset));
-  }
   PAWL_ASSIGN(const bool whole, core::ran_to_its_end(db(), run));
   PAWL_ASSIGN(Measurement out, read(run, policy));
   if (!whole) out.problem = run.headline;
   return out;
 }
 
-Result<std::string> Trials::find_version(const core::WantedVersion& wanted) {
-  if (!scratch_) {
-    PAWL_ASSIGN(TempDir scratch, TempDir::create("pawl-data"));
-    scratch_.emplace(std::move(scratch));
+Result<store::Run> Trials::train(const core::Trial& trial) {
+  if (local_) {
+    PAWL_ASSIGN(const core::NewRun request, core::new_trial(trial, SystemClock().unix_ms()));
+    return local_->run(request);
   }
-  return core::find_version(db(), cas(), wanted, scratch_->path());
+  PAWL_ASSIGN(DaemonClient daemon, DaemonClient::connect(home()));
+  PAWL_ASSIGN(const Json started,
+              daemon.post("/api/v1/projects/" + trial.project + "/trials", {{"commit", trial.commit},
+                                                                            {"asked_by", trial.asked_by},
+                                                                            {"note", trial.note},
+                                                                            {"data", trial.data},
+                                                                            {"versions", trial.versions}}));
+  const std::string id = json_string(started, "id");
+  PAWL_RETURN_IF_ERROR(follow_run(*record_, id, quiet_));
+  PAWL_ASSIGN(auto run, store::find_run(db(), id));
+  if (!run || !run->finished()) return Error(ErrorCode::unavailable, "the daemon lost the trial", id);
+  return std::move(*run);
 }
 
 Result<pipeline::Pipeline> trial_pipeline(const trigger::Repository& repository, const std::string& commit,

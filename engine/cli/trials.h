@@ -2,12 +2,12 @@
 // or by training it now.
 #pragma once
 
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include "engine/base/files.h"
 #include "engine/cli/local_engine.h"
+#include "engine/cli/record.h"
 #include "engine/core/trial.h"
 #include "engine/gate/verdict.h"
 
@@ -21,31 +21,30 @@ struct Measurement {
   std::string problem;
 };
 
-// One thread. Holds the home, as an engine does, until it goes.
+// One thread. Trains in this process, or through the daemon when one has the home.
 class Trials {
  public:
-  static Result<std::unique_ptr<Trials>> open(const core::Home& home, bool quiet);
+  // Error conflict: another `pawl run` has the home.
+  static Result<std::unique_ptr<Trials>> open(const std::string& home_flag, bool quiet);
 
-  Db& db() { return local_->engine().db(); }
-  const core::Home& home() { return local_->engine().home(); }
+  Db& db() { return local_ ? local_->engine().db() : record_->db; }
+  const core::Home& home() { return local_ ? local_->engine().home() : record_->home; }
   store::Cas cas() { return store::Cas(home().cas()); }
 
-  // `digests` are the versions that `trial.data` leads to; a run of the record must have used them. A
-  // training that ends without metrics is a measurement with a problem. Errors: cancelled (an interrupt),
-  // conflict (the training saw other data than `digests`), others from the record.
-  Result<Measurement> measure(const core::Trial& trial, const core::DataDigests& digests,
-                              const gate::Policy& policy);
+  // By a run of the record that used the trial's versions, else by training. A training that ends without
+  // metrics is a measurement with a problem. Errors: cancelled (an interrupt), others from the record and the
+  // daemon.
+  Result<Measurement> measure(const core::Trial& trial, const gate::Policy& policy);
   // Of a run that is on record.
   Result<Measurement> read(const store::Run& run, const gate::Policy& policy);
 
-  // The folder of a version of a dataset; kept copies are laid out in a folder that goes with this object.
-  Result<std::string> find_version(const core::WantedVersion& wanted);
-
  private:
-  explicit Trials(std::unique_ptr<LocalEngine> local) : local_(std::move(local)) {}
+  explicit Trials(bool quiet) : quiet_(quiet) {}
+  Result<store::Run> train(const core::Trial& trial);
 
-  std::unique_ptr<LocalEngine> local_;
-  std::optional<TempDir> scratch_;
+  bool quiet_;
+  std::unique_ptr<LocalEngine> local_;  // this, or the daemon's record
+  std::optional<Record> record_;
 };
 
 // The pipeline of a commit, with the gate of the target branch where that has one, as a trial is judged by.

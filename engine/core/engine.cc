@@ -7,7 +7,6 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/log.h"
-#include "engine/core/trial.h"
 #include "engine/store/data.h"
 #include "engine/store/database.h"
 #include "engine/store/inbox.h"
@@ -216,6 +215,22 @@ void Engine::run_branch(const std::string& project_name, const std::string& bran
                 request.source = {home_.mirror(project.name), project.data};
                 done(create_run(request));
               });
+}
+
+void Engine::start_trial(Trial trial, std::function<void(Result<store::Run>)> done) {
+  auto it = context_->config.projects.find(trial.project);
+  if (it == context_->config.projects.end()) {
+    return done(Error(ErrorCode::not_found, fmt::format("there is no project '{}'", trial.project)));
+  }
+  trial.repository = home_.mirror(trial.project);
+  trial.target = it->second.target;
+  trial.data.insert(it->second.data.begin(), it->second.data.end());
+  const int64_t now = context_->clock.unix_ms();
+  run_on_pool(
+      *context_, [trial = std::move(trial), now] { return new_trial(trial, now); },
+      [this, done = std::move(done)](const Result<NewRun>& request) {
+        done(request.ok() ? create_run(*request) : Result<store::Run>(request.error()));
+      });
 }
 
 Result<void> Engine::cancel(const std::string& run_id, const std::string& who) {

@@ -19,6 +19,7 @@
 #include "engine/core/project_worker.h"
 #include "engine/core/run_driver.h"
 #include "engine/core/status_sender.h"
+#include "engine/core/trial.h"
 #include "engine/core/unpin.h"
 #include "engine/core/waive.h"
 #include "engine/forge/webhook.h"
@@ -57,6 +58,9 @@ class Engine {
   // A run of a project's branch as it is now, by hand.
   void run_branch(const std::string& project, const std::string& branch, const std::string& who,
                   std::function<void(Result<store::Run>)> done);
+  // A trial of a project's commit, which its mirror must have; `trial.repository`, `target` and the folders
+  // that the project is configured with are filled in.
+  void start_trial(Trial trial, std::function<void(Result<store::Run>)> done);
   Result<void> cancel(const std::string& run_id, const std::string& who);
   Result<store::Baseline> pin_baseline(const Pin& pin);
   Result<store::Baseline> unpin_baseline(const Unpin& unpin);

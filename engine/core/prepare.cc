@@ -5,6 +5,8 @@
 #include "engine/base/files.h"
 #include "engine/core/kept_data.h"
 #include "engine/core/push_events.h"
+#include "engine/core/trial.h"
+#include "engine/store/database.h"
 #include "engine/trigger/git.h"
 #include "pipelines/load.h"
 #include "pipelines/parse.h"
@@ -45,7 +47,20 @@ Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repos
   return std::optional<gate::Policy>(std::move(pipeline->gate));
 }
 
+// The folder of a version, laid out when only its copy is left.
+Result<std::string> place_version(const Home& home, const store::Run& run, const WantedVersion& wanted) {
+  PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
+  const store::Cas cas(home.cas());
+  PAWL_ASSIGN(const FoundVersion found, find_version(db, cas, wanted));
+  if (!found.kept) return found.folder;
+  return lay_out(cas, *found.kept, trial_data_dir(home, run.id) + "/" + wanted.dataset);
+}
+
 }  // namespace
+
+std::string trial_data_dir(const Home& home, const std::string& run_id) {
+  return home.run(run_id) + "/data@trial";  // no stage can have this name
+}
 
 Result<std::optional<pipeline::Pipeline>> pipeline_at(const trigger::Repository& repository,
                                                       const std::string& commit, const std::string& name) {
@@ -80,8 +95,17 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
   }
   for (const pipeline::Dataset& dataset : out.pipeline.data) {
     trigger::DataSpec spec = data_spec(dataset, source.data, checkout);
+    const auto wanted = source.versions.find(dataset.name);
+    if (wanted != source.versions.end()) {
+      PAWL_ASSIGN(spec.root, place_version(home, run, {run.project, dataset.name, wanted->second, {spec}}));
+    }
     auto version = trigger::scan_data(spec, *cache.lock());
     if (!version.ok()) return std::move(version).error().wrap(fmt::format("dataset '{}'", dataset.name));
+    if (wanted != source.versions.end() && version->digest != wanted->second) {
+      return Error(
+          ErrorCode::unavailable,
+          fmt::format("dataset '{}' changed meanwhile, or the commit takes other files of it", dataset.name));
+    }
     if (dataset.keep_copy) {
       auto kept = keep_version(store::Cas(home.cas()), spec.root, *version);
       if (!kept.ok()) return std::move(kept).error().wrap(fmt::format("dataset '{}'", dataset.name));

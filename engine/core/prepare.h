@@ -20,6 +20,8 @@ namespace pawl::core {
 struct RunSource {
   std::string repository;                   // a local git repository that has the commit
   std::map<std::string, std::string> data;  // dataset -> folder, over the path in .pawl.yml
+  // Dataset -> digest: of a trial, which runs on these versions wherever they are found (trial.h).
+  std::map<std::string, std::string> versions = {};
 };
 
 struct PreparedData {
@@ -32,6 +34,9 @@ struct Prepared {
   pipeline::Pipeline pipeline;
   std::vector<PreparedData> data;
 };
+
+// Where the laid out versions of a trial lie, until it has finished.
+std::string trial_data_dir(const Home& home, const std::string& run_id);
 
 // Errors: usage (the pipeline file is missing or wrong; the message is the rendered diagnostics), not_found
 // (a dataset), others from git and files. The gate is the target branch's own where the run is not on it, so

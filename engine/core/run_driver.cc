@@ -121,9 +121,14 @@ void RunDriver::record_plan(const Prepared& prepared) {
                        }
                        for (const PreparedData& data : prepared.data) {
                          const trigger::DataVersion& v = data.version;
-                         const store::DataVersion row{
-                             run_.project, data.dataset, v.digest, data.path, static_cast<int64_t>(v.files),
-                             static_cast<int64_t>(v.bytes), now, v.manifest};
+                         const store::DataVersion row{run_.project,
+                                                      data.dataset,
+                                                      v.digest,
+                                                      data.path,
+                                                      static_cast<int64_t>(v.files),
+                                                      static_cast<int64_t>(v.bytes),
+                                                      now,
+                                                      v.manifest};
                          PAWL_RETURN_IF_ERROR(is_trial(run_) ? store::note_data_version(context_.db, row)
                                                              : store::put_data_version(context_.db, row));
                          PAWL_RETURN_IF_ERROR(
@@ -561,6 +566,13 @@ void RunDriver::finish(const Judgement& judgement) {
   log_info("run {}: {}: {}", run_.number, verdict.kind, verdict.headline);
   publish_run();
   context_.schedule_soon();
+  if (is_trial(run_)) {
+    run_on_pool(
+        context_, [dir = trial_data_dir(context_.home, run_.id)] { return remove_tree(dir); },
+        [](const Result<void>& removed) {
+          if (!removed.ok()) log_warning("{}", removed.error().to_string());
+        });
+  }
 }
 
 void RunDriver::queue_commit_status(std::string_view state, std::string description) {

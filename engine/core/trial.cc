@@ -45,7 +45,7 @@ Result<NewRun> new_trial(const Trial& trial, int64_t now_ms) {
   run.sha = trial.commit;
   run.subject = commit.subject;
   run.author = commit.author;
-  run.source = {trial.repository, trial.data};
+  run.source = {trial.repository, trial.data, trial.versions};
   return run;
 }
 
@@ -80,22 +80,25 @@ Result<std::optional<store::Run>> find_measured(Db& db, const Home& home, const 
   return std::optional<store::Run>();
 }
 
-Result<std::string> find_version(Db& db, const store::Cas& cas, const WantedVersion& wanted,
-                                 const std::string& scratch) {
-  trigger::StatCache cache;
-  for (const trigger::DataSpec& place : wanted.places) {
-    const auto version = trigger::scan_data(place, cache);
-    if (version.ok() && version->digest == wanted.digest) return place.root;
-  }
+Result<FoundVersion> find_version(Db& db, const store::Cas& cas, const WantedVersion& wanted) {
   PAWL_ASSIGN(auto version, store::find_data_version(db, wanted.project, wanted.dataset, wanted.digest));
-  if (version && is_kept(cas, *version)) return lay_out(cas, *version, scratch + "/" + wanted.dataset);
+  std::vector<trigger::DataSpec> places = wanted.places;
+  if (version && !places.empty()) {
+    places.push_back(places.front());
+    places.back().root = version->path;
+  }
+  trigger::StatCache cache;
+  for (const trigger::DataSpec& place : places) {
+    const auto found = trigger::scan_data(place, cache);
+    if (found.ok() && found->digest == wanted.digest) return FoundVersion{place.root};
+  }
+  if (version && is_kept(cas, *version)) return FoundVersion{"", std::move(version)};
   return Error(
       ErrorCode::not_found,
       fmt::format(
-          "version {1} of dataset '{0}' is gone: {2} has another one now and no copy was kept; with a copy, "
-          "`--data {0}=FOLDER` names it, and `keep: copy` in .pawl.yml keeps the versions to come",
-          wanted.dataset, short_digest(wanted.digest),
-          wanted.places.empty() ? "the machine" : wanted.places.front().root));
+          "version {1} of dataset '{0}' is gone: {2} has another one now and no copy was kept; with a "
+          "copy, `--data {0}=FOLDER` names it, and `keep: copy` in .pawl.yml keeps the versions to come",
+          wanted.dataset, short_digest(wanted.digest), places.empty() ? "the machine" : places.front().root));
 }
 
 }  // namespace pawl::core

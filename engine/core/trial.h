@@ -11,11 +11,15 @@
 #include "engine/core/home.h"
 #include "engine/core/new_run.h"
 #include "engine/store/cas.h"
+#include "engine/store/data.h"
 #include "engine/store/runs.h"
 
 namespace pawl::core {
 
 bool is_trial(const store::Run& run);
+
+// Dataset -> digest.
+using DataDigests = std::map<std::string, std::string>;
 
 struct Trial {
   std::string project;
@@ -25,12 +29,10 @@ struct Trial {
   std::string note;      // why, for people
   std::string repository;
   std::map<std::string, std::string> data;  // dataset -> folder, over the path in .pawl.yml
+  DataDigests versions;                     // to run on
 };
 // Error not_found: the repository does not have the commit.
 Result<NewRun> new_trial(const Trial& trial, int64_t now_ms);
-
-// Dataset -> digest.
-using DataDigests = std::map<std::string, std::string>;
 
 // What the run used, without what lies in the repository itself: that comes with the commit.
 Result<DataDigests> data_used(Db& db, const Home& home, const store::Run& run);
@@ -43,16 +45,18 @@ Result<bool> ran_to_its_end(Db& db, const store::Run& run);
 Result<std::optional<store::Run>> find_measured(Db& db, const Home& home, const std::string& project,
                                                 const std::string& commit, const DataDigests& data);
 
-// Where a version of a dataset can be read now: at one of `places`, the first that has it (digests are
-// checked), else out of the kept copies (`keep: copy`), laid out below `scratch`. Error not_found says that
-// the data is gone, and what would have kept it.
+// Where a version of a dataset can be read now.
 struct WantedVersion {
   std::string project;
   std::string dataset;
   std::string digest;
-  std::vector<trigger::DataSpec> places;
+  std::vector<trigger::DataSpec> places;  // where to look besides the folder it was last seen in
 };
-Result<std::string> find_version(Db& db, const store::Cas& cas, const WantedVersion& wanted,
-                                 const std::string& scratch);
+struct FoundVersion {
+  std::string folder;                           // that has it now (digests are checked); or:
+  std::optional<store::DataVersion> kept = {};  // all of its files are in the store (`keep: copy`)
+};
+// Error not_found says that the data is gone, and what would have kept it. Blocks (hashing).
+Result<FoundVersion> find_version(Db& db, const store::Cas& cas, const WantedVersion& wanted);
 
 }  // namespace pawl::core

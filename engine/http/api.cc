@@ -404,6 +404,28 @@ void Api::add_acting_routes(Router& router) {
                if (!id.ok()) return Error(ErrorCode::not_found, "a waiver is named by its number");
                return engine_.revoke_waiver(*id, who(body), json_string(body, "why"));
              }));
+  router.add("POST", "/api/v1/projects/{project}/trials",
+             on_engine([this](const Request& request, const Responder& respond) {
+               auto body = command_body(request);
+               if (!body.ok()) return respond(error_response(body.error()));
+               core::Trial trial;
+               trial.project = request.param("project");
+               trial.commit = json_string(*body, "commit");
+               trial.asked_by = to_valid_utf8(json_string(*body, "asked_by", "api"), 20);
+               trial.note = to_valid_utf8(json_string(*body, "note"), 500);
+               auto read = [&](const char* key, std::map<std::string, std::string>& out) {
+                 const Json object = body->value(key, Json::object());
+                 if (!object.is_object()) return;
+                 for (const auto& [name, value] : object.items()) {
+                   if (value.is_string()) out[name] = value.get<std::string>();
+                 }
+               };
+               read("data", trial.data);
+               read("versions", trial.versions);
+               engine_.start_trial(std::move(trial), [respond](const Result<store::Run>& run) {
+                 respond(run.ok() ? json_response(201, core::run_json(*run)) : error_response(run.error()));
+               });
+             }));
   router.add("POST", "/api/v1/projects/{project}/runs",
              on_engine([this](const Request& request, const Responder& respond) {
                auto body = command_body(request);

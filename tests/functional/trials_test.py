@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from harness import PawlTest
+from harness import PawlTest, wait_until
 
 PIPELINE = """
 version: 1
@@ -199,6 +199,42 @@ class Bisect(TrialsTest):
         self.assertIn("neither a commit nor a run", self.bisect("nothing..HEAD", code=2))
         self.assertIn("not among the first parents", self.bisect("HEAD..HEAD~1", code=2))
         self.assertIn("did you mean 'accuracy'?", self.bisect("HEAD~1..HEAD", "--metric", "acuracy", code=2))
+
+
+class Daemon(TrialsTest):
+    """The same with a daemon on the home: it trains."""
+
+    def setUp(self):
+        super().setUp()
+        self.data = self.dir / "data"
+        self.quality(0)
+        self.serve_repository(PIPELINE.format(data=self.data, keep=", keep: copy"), {"train.py": TRAIN, "skill": "0.9"})
+        self.push()
+        self.assertEqual(self.wait_run(1)["verdict"], "PASS")
+
+    def test_bisect(self):
+        good = self.git("rev-parse", "HEAD")
+        for skill in ("0.9", "0.8", "0.8"):
+            self.commit(skill=skill)
+        bad = self.push(skill="0.8", note="x")
+        self.wait_run(2)
+        done = self.pawl("--json", "bisect", f"{good}..{bad}", "--path", self.clone, "--project", "model")
+        found = json.loads(done.stdout)
+        self.assertEqual(found["suspects"][0]["commit"], self.git("rev-parse", "HEAD~2"))
+        self.assertEqual(len(self.runs()), 2 + len(found["steps"]))
+        self.assertEqual({run["branch"] for run in self.runs()}, {"main", "trial:bisect"})
+
+    def test_attribute(self):
+        self.push(skill="0.8")
+        self.wait_run(2)
+        self.quality(-0.05)
+        self.push(skill="0.85")
+        number = wait_until(lambda: next((run["number"] for run in self.runs() if run["state"] == "finished"
+                                          and run["commit"] == self.git("rev-parse", "HEAD")), None), "the run")
+        found = self.attribute("--against", "1", run=str(number))
+        self.assertEqual(found["changed"], "code and data")
+        self.assertAlmostEqual(found["metrics"][0]["data"]["change"], -0.05)
+        self.assertFalse(list(self.home.glob("runs/*/data@trial")))
 
 
 if __name__ == "__main__":
