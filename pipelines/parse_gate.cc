@@ -107,13 +107,22 @@ GateSection read_gate(Reader& reader, const Node& node) {
     out.stage_span = stage.span;
     out.policy.stage = reader.text(stage, "stage").value_or("");
   };
+  auto read_early_rule = [&](const Node& early) {
+    out.early_span = early.span;
+    out.policy.early = read_early(reader, early);
+  };
   reader.fields(node, "gate",
                 {reader.boolean_field("bootstrap", out.policy.bootstrap),
                  {"stage", read_stage},
                  {"baseline", [&](const Node& n) { out.policy.baseline = read_baseline(reader, n); }},
                  {"sustained", [&](const Node& n) { out.policy.sustained = read_sustained(reader, n); }},
+                 {"early", read_early_rule},
                  {"metrics", read_metrics},
                  {"conditions", [&](const Node& n) { out.policy.conditions = read_conditions(reader, n); }}});
+  if (out.policy.early && !out.policy.judges_models())
+    reader.error(out.early_span,
+                 "'early' compares with green runs, and without a metric or condition there are none",
+                 "add 'metrics' or 'conditions'");
   return out;
 }
 

@@ -239,6 +239,20 @@ std::optional<gate::SustainedRule> sustained_from(const Json& json) {
   return gate::SustainedRule{json.at("window"), json.at("max_drop")};
 }
 
+Json early_json(const std::optional<gate::EarlyRule>& rule) {
+  if (!rule) return nullptr;
+  return {{"curve", rule->curve},   {"direction", kDirections[static_cast<size_t>(rule->direction)]},
+          {"margin", rule->margin}, {"margin_relative", rule->margin_relative},
+          {"runs", rule->runs},     {"from_step", rule->from_step}};
+}
+
+std::optional<gate::EarlyRule> early_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return gate::EarlyRule{json.at("curve"),  word_at<gate::Direction>(json, "direction", kDirections),
+                         json.at("margin"), json.at("margin_relative"),
+                         json.at("runs"),   json.at("from_step")};
+}
+
 Json condition_json(const gate::ConditionRule& rule) {
   return {{"condition", gate::to_string(rule.condition)},
           {"reliability", rule.reliability},
@@ -268,6 +282,7 @@ Json gate_json(const gate::Policy& gate) {
           {"stage", gate.stage},
           {"baseline", baseline_json(gate.baseline)},
           {"sustained", sustained_json(gate.sustained)},
+          {"early", early_json(gate.early)},
           {"metrics", list_json(gate.metrics, metric_json)},
           {"conditions", list_json(gate.conditions, condition_json)}};
 }
@@ -278,6 +293,7 @@ gate::Policy gate_from(const Json& json) {
   gate.stage = json.at("stage");
   gate.baseline = baseline_from(json.at("baseline"));
   gate.sustained = sustained_from(json.at("sustained"));
+  gate.early = early_from(json.value("early", Json()));  // runs that are older than the key
   gate.metrics = list_at(json, "metrics", metric_from);
   gate.conditions = list_at(json, "conditions", condition_from);
   return gate;
@@ -290,14 +306,21 @@ Plan plan_from(const Json& json) {
   plan.data = list_at(json, "data", dataset_from);
   plan.stages = list_at(json, "stages", stage_from);
   plan.gate = gate_from(json.at("gate"));
+  if (json.contains("green_runs")) {  // runs that are older than the key
+    const Json& green = json.at("green_runs");
+    plan.green_runs = {green.at("ids").get<std::vector<std::string>>(), green.at("missing")};
+  }
   return plan;
 }
 
 }  // namespace
 
 Plan make_plan(Pipeline pipeline) {
-  return {std::move(pipeline.env), std::move(pipeline.data), in_topological_order(std::move(pipeline.stages)),
-          std::move(pipeline.gate)};
+  return {std::move(pipeline.env),
+          std::move(pipeline.data),
+          in_topological_order(std::move(pipeline.stages)),
+          std::move(pipeline.gate),
+          {}};
 }
 
 std::string to_json(const Plan& plan) {
@@ -305,7 +328,8 @@ std::string to_json(const Plan& plan) {
                     {"env", plan.env},
                     {"data", list_json(plan.data, dataset_json)},
                     {"stages", list_json(plan.stages, stage_json)},
-                    {"gate", gate_json(plan.gate)}});
+                    {"gate", gate_json(plan.gate)},
+                    {"green_runs", {{"ids", plan.green_runs.ids}, {"missing", plan.green_runs.missing}}}});
 }
 
 Result<Plan> plan_from_json(std::string_view text) {

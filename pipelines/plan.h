@@ -12,11 +12,20 @@
 
 namespace pawl::pipeline {
 
+// The runs that gate.early compares with.
+struct GreenRuns {
+  std::vector<std::string> ids;  // nearest first
+  std::string missing;           // why they cannot be told; empty: they are known, as many as there are
+
+  bool operator==(const GreenRuns&) const = default;
+};
+
 struct Plan {
   std::map<std::string, std::string> env;
   std::vector<Dataset> data;
   std::vector<Stage> stages;  // each after all it needs
   gate::Policy gate;
+  GreenRuns green_runs;  // looked up when the run was prepared; make_plan() knows of none
 
   bool operator==(const Plan&) const = default;
 };

@@ -45,12 +45,14 @@ std::vector<rules::RuleConfig> read_rules(Reader& reader, const Node* node, cons
 struct GateSection {
   gate::Policy policy;
   Span stage_span;   // of the value of `stage`
+  Span early_span;   // of the value of `early`
   bool off = false;  // `gate: off`
 };
 GateSection read_gate(Reader& reader, const Node& node);
 
 gate::BaselineRule read_baseline(Reader& reader, const Node& node);
 gate::SustainedRule read_sustained(Reader& reader, const Node& node);
+std::optional<gate::EarlyRule> read_early(Reader& reader, const Node& node);
 
 // The paired test and the slices of a metric; `what` names it in messages: "metric 'accuracy'".
 gate::PairedTest read_paired(Reader& reader, const Node& node, const std::string& what);

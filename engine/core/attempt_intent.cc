@@ -1,6 +1,7 @@
 #include "engine/core/attempt_intent.h"
 
 #include "engine/base/log.h"
+#include "engine/core/green_runs.h"
 #include "engine/core/rescoring.h"
 #include "engine/store/verdicts.h"
 
@@ -67,6 +68,8 @@ supervise::Intent make_intent(const AttemptInputs& in) {
     intent.steps_total = baseline_steps(in.context.db, in.run, in.stage.name);
   }
   intent.rules = in.stage.rules;
+  if (in.plan.gate.early && in.stage.capture.enabled)
+    intent.green = green_band(in.context.db, *in.plan.gate.early, in.plan.green_runs, in.stage.name);
   return intent;
 }
 

@@ -1,5 +1,5 @@
-// From a stage of the plan to what a supervisor is told. Pure but for one look at the record: the number of
-// steps the baseline took, for the progress bar.
+// From a stage of the plan to what a supervisor is told. Pure but for looks at the record: the number of
+// steps the baseline took, for the progress bar, and the curves of green runs.
 #pragma once
 
 #include <map>

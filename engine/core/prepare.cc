@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/files.h"
+#include "engine/core/green_runs.h"
 #include "engine/core/kept_data.h"
 #include "engine/core/push_events.h"
 #include "engine/core/trial.h"
@@ -92,6 +93,11 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
   if (run.branch != run.target) {
     PAWL_ASSIGN(auto gate, target_gate(repository, run.target));
     if (gate) out.pipeline.gate = *gate;
+  }
+  if (is_trial(run)) out.pipeline.gate.early.reset();  // a bad commit is to be measured to its end
+  if (out.pipeline.gate.early) {
+    PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
+    PAWL_ASSIGN(out.green_runs, last_green_runs(db, repository, run, out.pipeline.gate.early->runs));
   }
   for (const pipeline::Dataset& dataset : out.pipeline.data) {
     trigger::DataSpec spec = data_spec(dataset, source.data, checkout);

@@ -13,6 +13,7 @@
 #include "engine/trigger/data.h"
 #include "engine/trigger/git.h"
 #include "pipelines/pipeline.h"
+#include "pipelines/plan.h"
 
 namespace pawl::core {
 
@@ -33,6 +34,7 @@ struct PreparedData {
 struct Prepared {
   pipeline::Pipeline pipeline;
   std::vector<PreparedData> data;
+  pipeline::GreenRuns green_runs;  // empty unless the gate has `early`
 };
 
 // Where the laid out versions of a trial lie, until it has finished.

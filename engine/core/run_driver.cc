@@ -93,6 +93,7 @@ void RunDriver::on_prepared(Result<Prepared> prepared) {
     return finish_early("ERROR", error.to_string(), exit_code_of_error(error.code()));
   }
   plan_ = pipeline::make_plan(std::move(prepared->pipeline));
+  plan_.green_runs = std::move(prepared->green_runs);
   for (const pipeline::Stage& stage : plan_.stages) {
     if (auto fits = context_.slots.check(demand_of(stage)); !fits.ok()) {
       return finish_early("ERROR", fmt::format("stage '{}' {}", stage.name, fits.error().message()), 2);

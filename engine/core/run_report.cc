@@ -20,6 +20,7 @@
 #include "engine/store/data.h"
 #include "engine/store/database.h"
 #include "engine/store/results.h"
+#include "engine/supervise/intent.h"
 
 namespace pawl::core {
 namespace {
@@ -100,6 +101,61 @@ Result<void> add_findings(Db& db, const Home& home, const store::Run& run, repor
   return {};
 }
 
+// What the supervisor of the stage's last attempt was told; nullopt: nothing to compare with.
+std::optional<rules::GreenBand> band_of(const Home& home, const std::vector<store::Attempt>& attempts,
+                                        const std::string& stage) {
+  for (auto attempt = attempts.rbegin(); attempt != attempts.rend(); ++attempt) {
+    if (attempt->stage != stage) continue;
+    auto intent = supervise::read_intent(home.attempt(attempt->run_id, stage, attempt->number));
+    if (intent.ok() && intent->green && intent->green->missing.empty()) return std::move(intent->green);
+    break;
+  }
+  return std::nullopt;
+}
+
+report::GreenBand band_points(const rules::GreenBand& band) {
+  report::GreenBand out;
+  out.runs = band.runs;
+  for (const rules::Stretch& s : band.stretches) {
+    const auto middle = static_cast<int64_t>(s.first + (s.last - s.first) / 2);
+    const double sign = band.higher_is_better ? -1 : 1;
+    out.low.emplace_back(middle, s.low);
+    out.high.emplace_back(middle, s.high);
+    out.limit.emplace_back(middle, s.mean + sign * (s.allowance + s.margin));
+  }
+  return out;
+}
+
+Result<void> add_curve(Db& db, const store::Run& run, const std::optional<std::string>& baseline_run,
+                       const std::string& stage, const std::string& name, const rules::GreenBand* band,
+                       report::RunReport& out) {
+  PAWL_ASSIGN(auto points, store::curve_of(db, run.id, stage, name));
+  if (!points) return {};
+  report::Curve curve{stage, name, std::move(*points), {}};
+  if (baseline_run) {
+    PAWL_ASSIGN(auto old, store::curve_of(db, *baseline_run, stage, name));
+    if (old) curve.baseline = std::move(*old);
+  }
+  if (band != nullptr) curve.green = band_points(*band);
+  out.curves.push_back(std::move(curve));
+  return {};
+}
+
+Result<void> add_curves(Db& db, const Home& home, const store::Run& run,
+                        const std::optional<std::string>& baseline_run, report::RunReport& out) {
+  PAWL_ASSIGN(auto stages, store::stages_of(db, run.id));
+  PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
+  for (const store::Stage& stage : stages) {
+    const auto band = band_of(home, attempts, stage.name);
+    const bool of_loss = band && band->curve == "loss";
+    PAWL_RETURN_IF_ERROR(
+        add_curve(db, run, baseline_run, stage.name, "loss", of_loss ? &*band : nullptr, out));
+    if (!band || of_loss) continue;
+    PAWL_RETURN_IF_ERROR(add_curve(db, run, baseline_run, stage.name, band->curve, &*band, out));
+  }
+  return {};
+}
+
 Result<void> add_numbers(Db& db, const store::Run& run, const std::optional<std::string>& baseline_run,
                          report::RunReport& out) {
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run.id));
@@ -119,17 +175,6 @@ Result<void> add_numbers(Db& db, const store::Run& run, const std::optional<std:
         shown.baseline = reason.baseline;
     }
     out.metrics.push_back(std::move(shown));
-  }
-  PAWL_ASSIGN(auto stages, store::stages_of(db, run.id));
-  for (const store::Stage& stage : stages) {
-    PAWL_ASSIGN(auto points, store::curve_of(db, run.id, stage.name, "loss"));
-    if (!points) continue;
-    report::Curve curve{stage.name, "loss", std::move(*points), {}};
-    if (baseline_run) {
-      PAWL_ASSIGN(auto old, store::curve_of(db, *baseline_run, stage.name, "loss"));
-      if (old) curve.baseline = std::move(*old);
-    }
-    out.curves.push_back(std::move(curve));
   }
   return {};
 }
@@ -156,6 +201,7 @@ Result<report::RunReport> build_report(const Home& home, const store::Run& run,
   PAWL_RETURN_IF_ERROR(add_stages(db, home, run, out));
   PAWL_RETURN_IF_ERROR(add_findings(db, home, run, out));
   PAWL_RETURN_IF_ERROR(add_numbers(db, run, verdict.baseline_run, out));
+  PAWL_RETURN_IF_ERROR(add_curves(db, home, run, verdict.baseline_run, out));
   return out;
 }
 

@@ -1,14 +1,18 @@
 #include "engine/core/trace_summary.h"
 
+#include <set>
+
 #include "engine/base/files.h"
 #include "engine/base/log.h"
 #include "engine/base/sqlite.h"
+#include "engine/rules/green_band.h"
 #include "engine/trace/query.h"
 
 namespace pawl::core {
 namespace {
 
 constexpr size_t kCurvePoints = 500;
+constexpr size_t kMaxScalarCurves = 64;  // of a program that logs a thousand scalars the first
 
 Result<store::TraceSummary> count_rows(const std::string& path, const store::Attempt& attempt) {
   PAWL_ASSIGN(Db db, Db::open(path, Db::Access::read_only));
@@ -34,13 +38,18 @@ Result<void> summarise(const std::string& path, const store::Attempt& attempt, H
   PAWL_ASSIGN(harvest.trace, count_rows(path, attempt));
   PAWL_ASSIGN(trace::TraceReader reader, trace::TraceReader::open(path));
   PAWL_ASSIGN(auto series, reader.series());
-  for (const trace::SeriesInfo& info : series) {
-    if (info.kind != trace::Kind::loss) continue;
-    PAWL_ASSIGN(auto points, reader.curve(info.name, info.kind, kCurvePoints));
-    if (!points.empty()) harvest.curves.push_back(curve_row(attempt, info.name, points));
+  std::set<std::string> names = {rules::kThroughputCurve};
+  for (const trace::Kind kind : {trace::Kind::loss, trace::Kind::scalar}) {
+    size_t count = 0;
+    for (const trace::SeriesInfo& info : series) {
+      if (info.kind != kind || !names.insert(info.name).second) continue;
+      if (kind == trace::Kind::scalar && ++count > kMaxScalarCurves) break;
+      PAWL_ASSIGN(auto points, reader.curve(info.name, info.kind, kCurvePoints));
+      if (!points.empty()) harvest.curves.push_back(curve_row(attempt, info.name, points));
+    }
   }
   PAWL_ASSIGN(auto throughput, reader.throughput(kCurvePoints));
-  if (!throughput.empty()) harvest.curves.push_back(curve_row(attempt, "steps_per_s", throughput));
+  if (!throughput.empty()) harvest.curves.push_back(curve_row(attempt, rules::kThroughputCurve, throughput));
   return {};
 }
 

@@ -1,5 +1,5 @@
-// What the record keeps of a trace after the trace itself is pruned: counts, and the loss and throughput
-// curves.
+// What the record keeps of a trace after the trace itself is pruned: counts, and the curves of losses,
+// scalars and throughput.
 #pragma once
 
 #include <string>

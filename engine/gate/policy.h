@@ -96,6 +96,18 @@ struct SustainedRule {
   bool operator==(const SustainedRule&) const = default;
 };
 
+// Stops a training whose curve is worse than those of the last green runs at the same steps.
+struct EarlyRule {
+  std::string curve = "loss";  // a loss or scalar that the hooks record, or "steps_per_s"
+  Direction direction = Direction::lower;
+  double margin = 0.1;          // how much worse than their mean, beyond what their spread explains, >= 0
+  bool margin_relative = true;  // it is a fraction of that mean's absolute value
+  std::int64_t runs = 10;       // 2 to 100
+  std::int64_t from_step = 0;   // not judged before, >= 0
+
+  bool operator==(const EarlyRule&) const = default;
+};
+
 // What the new model must fulfil, as a condition that the test set was sized for (sample_size.h).
 struct ConditionRule {
   enum class OnSpent { warn, block };  // when the test set has answered as often as it was sized for
@@ -118,6 +130,7 @@ struct Policy {
   std::string stage;  // whose outputs are judged; empty: the last stage that wrote metrics
   BaselineRule baseline = {};
   std::optional<SustainedRule> sustained = {};  // of every metric
+  std::optional<EarlyRule> early = {};
 
   bool judges_models() const { return !metrics.empty() || !conditions.empty(); }
   bool operator==(const Policy&) const = default;

@@ -42,7 +42,7 @@ class Frame {
  public:
   static std::optional<Frame> around(const Curve& curve, const std::vector<Mark>& marks) {
     Frame frame;
-    for (const Points* points : {&curve.points, &curve.baseline}) {
+    for (const Points* points : {&curve.points, &curve.baseline, &curve.green.low, &curve.green.high}) {
       for (const auto& point : *points) {
         frame.x_.include(step_of(point));
         if (std::isfinite(point.second)) frame.y_.include(point.second);
@@ -156,6 +156,27 @@ std::string line_of(const Points& all, const Frame& frame, std::string_view css_
   return fmt::format("<path class=\"{}\" d=\"{}\"/>{}\n", css_class, path, dots);
 }
 
+// The area between the lowest and the highest of the green runs.
+std::string area_of(const GreenBand& green, const Frame& frame) {
+  std::string path;
+  const auto add = [&](const Points::value_type& point) {
+    path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? 'M' : 'L', frame.x(step_of(point)),
+                        frame.y(point.second));
+  };
+  std::for_each(green.low.begin(), green.low.end(), add);
+  std::for_each(green.high.rbegin(), green.high.rend(), add);
+  return path.empty() ? "" : fmt::format("<path class=\"green\" d=\"{}Z\"/>\n", path);
+}
+
+// A limit far away must not press the curves flat: where it leaves the picture it is not drawn.
+std::string limit_of(Points limit, const Frame& frame) {
+  for (Points::value_type& point : limit) {
+    const double y = frame.y(point.second);
+    if (!(y >= kTop && y <= kHeight - kBottom)) point.second = std::numeric_limits<double>::quiet_NaN();
+  }
+  return line_of(limit, frame, "limit");
+}
+
 std::string axes(const Frame& frame) {
   std::string out;
   for (const double tick : frame.y_ticks()) {
@@ -229,6 +250,8 @@ std::string chart_svg(const Curve& curve, const std::vector<Mark>& marks) {
                                 kHeight, escape_markup(summary(curve, marks)));
   out += axes(*frame);
   out += marks_of(marks, *frame);
+  out += area_of(curve.green, *frame);
+  out += limit_of(curve.green.limit, *frame);
   out += line_of(curve.baseline, *frame, "base");
   out += line_of(curve.points, *frame, "run");
   out += first_not_finite(curve.points, *frame);

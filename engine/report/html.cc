@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/text.h"
 #include "engine/gate/wording.h"
 #include "engine/report/chart.h"
 #include "engine/report/escape.h"
@@ -122,6 +123,11 @@ std::string legend(const RunReport& report, const Curve& curve, bool marked) {
   if (!curve.baseline.empty()) {
     out += fmt::format("<span><i class=\"base\"></i>baseline{}</span>",
                        report.verdict.baseline ? ", " + text(gate::describe(*report.verdict.baseline)) : "");
+  }
+  if (!curve.green.low.empty()) {
+    out += fmt::format(
+        "<span><i class=\"green\"></i>green runs {}</span><span><i class=\"limit\"></i>limit</span>",
+        text(join(curve.green.runs, ", ")));
   }
   if (marked) out += "<span><i class=\"mark\"></i>a rule fired</span>";
   return out + "</p>\n";

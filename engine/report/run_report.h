@@ -55,11 +55,20 @@ struct Metric {
 
 using Points = std::vector<std::pair<std::int64_t, double>>;  // (step, value), steps ascending
 
+// What the last green runs had at the same steps, and what the run was held to while it trained.
+struct GreenBand {
+  std::vector<std::string> runs = {};  // "12 (3f2a91c)"
+  Points low = {};                     // of each stretch of steps, by its middle
+  Points high = {};
+  Points limit = {};
+};
+
 struct Curve {
   std::string stage;
   std::string name;  // "loss"
   Points points;     // values may be NaN or infinite
   Points baseline;   // of the run compared with; may be empty
+  GreenBand green = {};
 };
 
 // What the offending tensor looked like around the step in which a rule fired.

@@ -64,6 +64,9 @@ svg .grid { stroke: var(--rule); }
 svg .tick { fill: var(--soft); font-size: 12px; }
 svg .run, svg .base { fill: none; stroke: var(--run); stroke-width: 1.8; stroke-linejoin: round; }
 svg .base { stroke: var(--base); stroke-dasharray: 5 4; }
+svg .green { fill: var(--green); opacity: .18; }
+svg .limit { fill: none; stroke: var(--green); stroke-width: 1.5; stroke-dasharray: 2 3; }
+svg .limit-dot { fill: var(--green); }
 svg .run-dot { fill: var(--run); } svg .base-dot { fill: var(--base); }
 svg .mark { stroke: var(--red); stroke-width: 1.5; }
 svg .mark-label { fill: var(--red); font-size: 12px; font-weight: 600; }
@@ -72,6 +75,8 @@ svg .cross { fill: none; stroke: var(--red); stroke-width: 2; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; font-size: .85rem; color: var(--soft); margin: 0 0 .4rem; }
 .legend i { display: inline-block; width: 1.5rem; border-top: 2px solid var(--run); vertical-align: middle; margin-right: .4rem; }
 .legend i.base { border-top: 2px dashed var(--base); }
+.legend i.green { border-top: .7rem solid var(--green); opacity: .3; }
+.legend i.limit { border-top: 2px dotted var(--green); }
 .legend i.mark { border-top: 0; border-left: 2px solid var(--red); width: 0; height: .9rem; }
 details > summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--code); border-radius: 6px; padding: .75rem; margin: .6rem 0 0; overflow: auto; max-height: 28rem; font-size: .82rem; line-height: 1.4; }

@@ -36,6 +36,8 @@ stages:
 - When training begins again within an attempt (a restart from a checkpoint, a second training), the rules begin
   again too.
 - A sample that is NaN or infinite never enters a running statistic.
+- One more rule, `worse_than_green`, is not configured here: [`gate.early`](gate.md#stopping-early) compares a curve with
+  those of earlier green runs, and stops the training.
 
 | rule | default | watches for |
 |---|---|---|

@@ -45,11 +45,12 @@ Result<void> check(const RuleConfig& config) {
   return {};
 }
 
-Result<std::unique_ptr<Rule>> make_rule(const RuleConfig& config) {
+Result<std::function<std::unique_ptr<Rule>()>> maker_of(const RuleConfig& config) {
   auto maker = std::ranges::find(kMakers, config.rule, &NamedMaker::name);
   PAWL_CHECK(maker != kMakers.end());
   PAWL_ASSIGN(Selector selector, Selector::create(config.include));
-  return maker->make(config, std::move(selector));
+  return std::function<std::unique_ptr<Rule>()>(
+      [make = maker->make, config, selector] { return make(config, selector); });
 }
 
 }  // namespace
@@ -66,13 +67,13 @@ std::string_view to_string(Outcome outcome) {
   return "not_evaluated";
 }
 
-Evaluator::Evaluator(EvaluatorOptions options) : options_(options) {}
+Evaluator::Evaluator(EvaluatorOptions options) : options_(std::move(options)) {}
 Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
 
 Result<Evaluator> Evaluator::create(std::vector<RuleConfig> rules, EvaluatorOptions options) {
-  Evaluator evaluator(options);
+  Evaluator evaluator(std::move(options));
   for (RuleConfig& config : rules) PAWL_RETURN_IF_ERROR(check(config));
   for (const RuleDef& def : rule_table()) {
     auto named = [&](const RuleConfig& config) { return config.rule == def.name; };
@@ -81,10 +82,22 @@ Result<Evaluator> Evaluator::create(std::vector<RuleConfig> rules, EvaluatorOpti
     }
     auto config = std::ranges::find_if(rules, named);
     if (config == rules.end() || !config->enabled) continue;
-    PAWL_ASSIGN(auto rule, make_rule(*config));
-    evaluator.entries_.push_back({std::move(*config), std::move(rule), std::nullopt});
+    PAWL_ASSIGN(auto make, maker_of(*config));
+    evaluator.add(std::move(*config), std::move(make));
+  }
+  if (evaluator.options_.green) {
+    RuleConfig config;
+    config.rule = gate_rule().name;
+    config.on_fire = gate_rule().default_action;
+    evaluator.add(std::move(config),
+                  [green = *evaluator.options_.green] { return make_worse_than_green(green); });
   }
   return evaluator;
+}
+
+void Evaluator::add(RuleConfig config, std::function<std::unique_ptr<Rule>()> make) {
+  auto rule = make();
+  entries_.push_back({std::move(config), std::move(make), std::move(rule), std::nullopt});
 }
 
 std::vector<Finding> Evaluator::on_step(const trace::Step& step) {
@@ -98,7 +111,7 @@ std::vector<Finding> Evaluator::on_step(const trace::Step& step) {
 void Evaluator::begin_anew() {
   for (Entry& entry : entries_) {
     entry.evaluated |= entry.rule->not_evaluated().empty();
-    entry.rule = make_rule(entry.config).value();  // create() has checked the configuration
+    entry.rule = entry.make();
   }
 }
 

@@ -5,6 +5,7 @@
 // Threads: confined to one.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/rules/green_band.h"
 #include "engine/rules/input.h"
 #include "engine/rules/table.h"
 #include "engine/trace/steps.h"
@@ -55,8 +57,9 @@ struct Summary {
 };
 
 struct EvaluatorOptions {
-  std::optional<uint64_t> total_steps;  // once a rank has completed as many, its silence is no hang
-  bool resumed = false;                 // the attempt begins from a checkpoint
+  std::optional<uint64_t> total_steps;            // once a rank has completed as many, its silence is no hang
+  bool resumed = false;                           // the attempt begins from a checkpoint
+  std::optional<GreenBand> green = std::nullopt;  // what gate_rule() compares with; nullopt: it does not run
 };
 
 class Evaluator {
@@ -87,11 +90,13 @@ class Evaluator {
  private:
   struct Entry {
     RuleConfig config;
+    std::function<std::unique_ptr<Rule>()> make;
     std::unique_ptr<Rule> rule;
     std::optional<size_t> finding;  // index
     bool evaluated = false;         // in an earlier incarnation
   };
   explicit Evaluator(EvaluatorOptions options);
+  void add(RuleConfig config, std::function<std::unique_ptr<Rule>()> make);
   void begin_anew();
   void record(Entry& entry, const Firings& firings, std::vector<Finding>& news);
 

@@ -30,7 +30,7 @@ class Builder {
     } else if (info.kind == trace::Kind::loss) {
       add_loss(observation.series, info, *observation.scalar());
     } else if (info.kind == trace::Kind::scalar) {
-      add_scalar(info.name, *observation.scalar());
+      add_scalar(observation.series, info.name, *observation.scalar());
     }
   }
 
@@ -61,7 +61,10 @@ class Builder {
     input_.losses.push_back({rank_, series, position_, info.name, value});
   }
 
-  void add_scalar(const std::string& name, double value) {
+  void add_scalar(uint32_t series, const std::string& name, double value) {
+    auto [seen, added] = seen_.try_emplace(series, Seen{input_.scalars.size(), 1});
+    if (added) input_.scalars.push_back({rank_, series, name, value});
+    input_.scalars[seen->second.index].value = value;
     if (name != "lr" && name != "loss_scale" && name != "amp.skipped") return;
     auto rank = std::ranges::find(input_.ranks, rank_, &RankSample::rank);
     if (rank == input_.ranks.end()) return;

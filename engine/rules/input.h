@@ -22,6 +22,13 @@ struct LossSample {
   double value;  // the mean, when a step records it several times (accumulated micro-batches)
 };
 
+struct ScalarSample {
+  uint32_t rank;
+  uint32_t series;
+  std::string_view name;
+  double value;  // the last, when a step records it several times
+};
+
 struct TensorSample {
   uint32_t rank;
   uint32_t series;
@@ -48,6 +55,7 @@ struct Input {
       false;  // training began from a checkpoint: the first losses are not those of an untrained model
   std::vector<RankSample> ranks;
   std::vector<LossSample> losses;
+  std::vector<ScalarSample> scalars;
   std::vector<TensorSample> tensors;
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/rules/green_band.h"
 #include "engine/rules/input.h"
 #include "engine/rules/table.h"
 
@@ -122,5 +123,6 @@ std::unique_ptr<Rule> make_frozen_parameter(const RuleConfig& config, Selector s
 std::unique_ptr<Rule> make_hang(const RuleConfig& config, Selector selector);
 std::unique_ptr<Rule> make_loss_plateau(const RuleConfig& config, Selector selector);
 std::unique_ptr<Rule> make_dead_relu(const RuleConfig& config, Selector selector);
+std::unique_ptr<Rule> make_worse_than_green(const GreenBand& band);
 
 }  // namespace pawl::rules

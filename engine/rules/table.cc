@@ -149,6 +149,18 @@ constexpr std::array kRules{
         "Lower the learning rate, check the bias initialisation, or use a leaky activation."},
 };
 
+constexpr RuleDef kWorseThanGreen{
+    "worse_than_green",
+    "a curve is worse than those of earlier green runs",
+    "a curve is, at the same steps, worse than those of the last green runs by more than the margin of "
+    "`gate.early` beyond their spread",
+    kNothing,
+    "the curve that `gate.early` names",
+    {},
+    Action::stop,
+    "Look at what the commit changes in the training. If the new curve is meant to look like this, change "
+    "`gate.early` on the target branch first."};
+
 }  // namespace
 
 std::string_view to_string(Severity severity) {
@@ -193,8 +205,13 @@ std::span<const RuleDef> rule_table() {
 }
 
 const RuleDef* find_rule(std::string_view name) {
+  if (name == kWorseThanGreen.name) return &kWorseThanGreen;
   auto found = std::ranges::find(kRules, name, &RuleDef::name);
   return found == kRules.end() ? nullptr : &*found;
+}
+
+const RuleDef& gate_rule() {
+  return kWorseThanGreen;
 }
 
 std::vector<RuleConfig> default_rules() {

@@ -63,9 +63,11 @@ struct RuleConfig {
   bool operator==(const RuleConfig&) const = default;
 };
 
-std::span<const RuleDef> rule_table();            // in the order in which findings of one step are listed
-const RuleDef* find_rule(std::string_view name);  // nullptr: no such rule
-std::vector<RuleConfig> default_rules();          // every rule of the table, enabled, with its default action
+std::span<const RuleDef> rule_table();  // in the order in which findings of one step are listed
+// Of the table, or the rule that the gate adds to it (worse_than_green). nullptr: no such rule.
+const RuleDef* find_rule(std::string_view name);
+const RuleDef& gate_rule();               // it is configured by `gate.early`, not by `rules`
+std::vector<RuleConfig> default_rules();  // every rule of the table, enabled, with its default action
 
 // docs/rules.md, from the table.
 std::string rules_markdown();

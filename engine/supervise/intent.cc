@@ -40,6 +40,39 @@ Result<rules::RuleConfig> parse_rule(const Json& json) {
   return rule;
 }
 
+Json to_json(const rules::GreenBand& band) {
+  Json stretches = Json::array();
+  for (const rules::Stretch& s : band.stretches)
+    stretches.push_back({s.first, s.last, s.mean, s.low, s.high, s.allowance, s.margin});
+  return {{"curve", band.curve},
+          {"higher_is_better", band.higher_is_better},
+          {"runs", band.runs},
+          {"stretches", stretches},
+          {"missing", band.missing}};
+}
+
+Result<rules::GreenBand> parse_band(const Json& json) {
+  auto invalid = [](const char* what) { return Error(ErrorCode::invalid, what); };
+  rules::GreenBand band;
+  band.curve = json.at("curve");
+  band.higher_is_better = json.at("higher_is_better");
+  band.runs = json.at("runs").get<std::vector<std::string>>();
+  band.missing = json.at("missing");
+  const Json& stretches = json.at("stretches");
+  if (stretches.size() > rules::kMaxStretches) return invalid("the band has too many stretches");
+  for (const Json& s : stretches) {
+    band.stretches.push_back({s.at(0), s.at(1), s.at(2), s.at(3), s.at(4), s.at(5), s.at(6)});
+    const rules::Stretch& now = band.stretches.back();
+    const bool first = band.stretches.size() == 1;
+    if (now.first > now.last || (!first && now.first <= band.stretches.end()[-2].last))
+      return invalid("the stretches of the band are not in order");
+    if (now.allowance < 0 || now.margin < 0) return invalid("a stretch of the band allows less than nothing");
+  }
+  if (band.stretches.empty() == band.missing.empty())
+    return invalid("the band has neither stretches nor a reason for that, or both");
+  return band;
+}
+
 Result<void> check(const Intent& intent) {
   auto invalid = [](const char* what) { return Error(ErrorCode::invalid, what); };
   if (intent.ranks < 1 || intent.ranks > kMaxRanks) return invalid("ranks is out of range");
@@ -87,6 +120,7 @@ Json to_json(const Intent& intent) {
                {"grace_s", intent.grace_s},
                {"rules", rules}};
   if (intent.steps_total) json["steps_total"] = *intent.steps_total;
+  if (intent.green) json["green"] = to_json(*intent.green);
   return json;
 }
 
@@ -121,6 +155,9 @@ Result<Intent> parse_intent(std::string_view text, std::string_view where) {
     for (const Json& rule : json.at("rules")) {
       PAWL_ASSIGN(rules::RuleConfig config, parse_rule(rule));
       intent.rules.push_back(std::move(config));
+    }
+    if (json.contains("green")) {
+      PAWL_ASSIGN(intent.green, parse_band(json.at("green")));
     }
     PAWL_RETURN_IF_ERROR(check(intent));
     return intent;

@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
+#include "engine/rules/green_band.h"
 #include "engine/rules/table.h"
 #include "runners/attempt_spec.h"
 
@@ -21,6 +22,7 @@ struct Intent : runners::AttemptSpec {
   int64_t grace_s = 10;   // between TERM and KILL of a cancel or timeout
   std::optional<uint64_t> steps_total;
   std::vector<rules::RuleConfig> rules;
+  std::optional<rules::GreenBand> green;  // what the curve is held to; nullopt: to nothing
 };
 
 Json to_json(const Intent& intent);

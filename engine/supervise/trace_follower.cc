@@ -42,6 +42,7 @@ Result<std::unique_ptr<TraceFollower>> TraceFollower::create(EventLoop& loop, co
                                                              Handlers handlers) {
   rules::EvaluatorOptions options;
   options.total_steps = intent.steps_total;
+  options.green = intent.green;
   PAWL_ASSIGN(rules::Evaluator evaluator, rules::Evaluator::create(intent.rules, options));
   PAWL_ASSIGN(trace::TraceTail tail, trace::TraceTail::open(intent.attempt_dir + "/trace"));
   return std::unique_ptr<TraceFollower>(

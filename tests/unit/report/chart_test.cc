@@ -31,6 +31,15 @@ TEST(Chart, BothCurvesAndTheMark) {
   EXPECT_THAT(svg, HasSubstr("aria-label=\"loss by step: 2 at step 0, 1 at step 100; hang, step 100\""));
 }
 
+TEST(Chart, TheBandOfGreenRunsAndItsLimit) {
+  Curve held = curve({{0, 2}, {100, 1}});
+  held.green = {{"1", "2"}, {{0, 1}, {100, 0.5}}, {{0, 2}, {100, 1}}, {{0, 900}, {50, 1.8}, {100, 1.5}}};
+  const std::string svg = chart_svg(held, {});
+  EXPECT_THAT(svg, HasSubstr("class=\"green\" d=\"M62.0"));
+  const std::size_t limit = svg.find("class=\"limit\" d=\"M404.0");
+  EXPECT_NE(limit, std::string::npos) << "900 is not drawn:\n" << svg;
+}
+
 TEST(Chart, SmallRangesAreLinearWideOnesLogarithmic) {
   EXPECT_THAT(chart_svg(curve({{0, 1}, {1, 50}}), {}), Not(HasSubstr(">100<")));
   const std::string wide = chart_svg(curve({{0, 0.5}, {1, 1e6}}), {});

@@ -55,6 +55,10 @@ class InputMaker {
     input_.tensors.push_back({rank, at, at, kind, series_name(name), series_[at].shape, &stats_.back()});
     return *this;
   }
+  InputMaker& scalar(const std::string& name, double value, uint32_t rank = 0) {
+    input_.scalars.push_back({rank, order(name, trace::Kind::scalar, {}), series_name(name), value});
+    return *this;
+  }
   void set_lr(std::optional<double> lr) { lr_ = lr; }
   void set_scaler_skipped(bool on) { scaler_skipped_ = on; }
   void set_resumed(bool on) { resumed_ = on; }

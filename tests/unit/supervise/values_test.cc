@@ -51,6 +51,8 @@ Intent full_intent() {
   rule.params = {{"growth", 50}};
   rule.include = "fc.*";
   intent.rules = {rule};
+  intent.green = rules::GreenBand{"loss", false, {"1 (abc)", "2 (def)"}, {}, ""};
+  intent.green->stretches = {{0, 9, 0.5, 0.4, 0.6, 0.1, 0.05}, {10, 19, 0.4, 0.3, 0.5, 0.1, 0.04}};
   return intent;
 }
 
@@ -61,6 +63,7 @@ TEST(IntentJson, RoundTrip) {
   EXPECT_EQ(dump_json(to_json(*intent)), text);
   EXPECT_EQ(intent->gpu_uuids, full_intent().gpu_uuids);
   EXPECT_EQ(intent->steps_total, 900u);
+  EXPECT_EQ(intent->green, full_intent().green);
   EXPECT_EQ(intent->rules.at(0).on_fire, rules::Action::stop);
   EXPECT_EQ(intent->rules.at(0).params.at("growth"), 50);
 }
@@ -72,7 +75,7 @@ TEST(IntentJson, EveryFieldIsNeededAndHasItsType) {
     Json wrong = good;
     wrong[key] = value.is_string() ? Json(7) : Json("text");
     EXPECT_FALSE(parse_intent(dump_json(wrong), "intent.json").ok()) << key;
-    if (key == "steps_total") continue;
+    if (key == "steps_total" || key == "green") continue;
     Json missing = good;
     missing.erase(key);
     auto parsed = parse_intent(dump_json(missing), "intent.json");
@@ -102,6 +105,29 @@ TEST(IntentJson, ValuesOutOfRangeAreRefused) {
   rule["params"] = Json::object();
   rule["on_fire"] = "explode";
   EXPECT_TRUE(refuses("rules", Json::array({rule})));
+}
+
+TEST(IntentJson, ABandOutOfShapeIsRefused) {
+  const Json good = to_json(full_intent());
+  auto accepts = [&](auto change) {
+    Json wrong = good;
+    change(wrong["green"]);
+    return parse_intent(dump_json(wrong), "intent.json").ok();
+  };
+  EXPECT_TRUE(accepts([](Json& band) { band["stretches"].erase(1); }));
+  EXPECT_FALSE(accepts([](Json& band) { band["stretches"] = Json::array(); })) << "and no reason";
+  EXPECT_FALSE(accepts([](Json& band) { band["missing"] = "but there are stretches"; }));
+  EXPECT_FALSE(accepts([](Json& band) { std::swap(band["stretches"][0], band["stretches"][1]); }));
+  EXPECT_FALSE(accepts([](Json& band) { band["stretches"][0][1] = 10; })) << "they overlap";
+  EXPECT_FALSE(accepts([](Json& band) { band["stretches"][1][0] = 30; })) << "it ends before it begins";
+  EXPECT_FALSE(accepts([](Json& band) { band["stretches"][0].erase(6); }));
+  EXPECT_FALSE(accepts([](Json& band) { band["stretches"][0][5] = -1; }));
+  EXPECT_FALSE(accepts([](Json& band) { band["stretches"][0][2] = nullptr; })) << "NaN";
+  EXPECT_FALSE(accepts([](Json& band) { band["runs"] = 7; }));
+  EXPECT_FALSE(accepts([](Json& band) {
+    for (uint64_t i = 2; i <= rules::kMaxStretches; ++i)
+      band["stretches"].push_back({10 * i, 10 * i + 9, 1, 1, 1, 0, 0});
+  }));
 }
 
 TEST(IntentJson, RubbishIsAnError) {
