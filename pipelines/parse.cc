@@ -6,13 +6,16 @@
 #include <climits>
 
 #include "engine/base/text.h"
+#include "engine/gate/seeds.h"
 #include "pipelines/needs.h"
 #include "pipelines/sections.h"
+#include "pipelines/seeds.h"
 
 namespace pawl::pipeline {
 namespace {
 
 constexpr int64_t kVersion = 1;
+constexpr size_t kMaxRunsOfStages = 400;
 constexpr const char* kNoGate =
     "no gate.metrics and no gate.conditions: only rules and exit codes decide, no model is compared with "
     "another";
@@ -52,6 +55,57 @@ std::vector<std::string> names_of(const Range& range, Name name) {
   return names;
 }
 
+// The stage that is judged has one model, or one for each of several seeds; the gate must ask accordingly.
+void check_seeded_gate(Reader& reader, const GateSection& gate, const StageSeeds* judged) {
+  const size_t seeds = judged == nullptr ? 0 : judged->seeds.size();
+  for (size_t i = 0; i < gate.policy.metrics.size(); ++i) {
+    const gate::MetricRule& rule = gate.policy.metrics[i];
+    if (rule.seeds && seeds < gate::kMinSeeds)
+      reader.error(
+          gate.metric_spans[i],
+          fmt::format("the test over seeds of '{}' takes at least {} seeds, and {}", rule.metric,
+                      gate::kMinSeeds, seeds == 0 ? "no stage that may be judged has any" : "there are 2"),
+          "seeds: 5, in the stage that trains");
+    if (seeds > 0 && (rule.paired || !rule.slices.empty()))
+      reader.error(
+          gate.metric_spans[i],
+          fmt::format(
+              "paired tests and slices of '{}' look at one model, and stage '{}' is run with {} seeds",
+              rule.metric, judged->stage, seeds),
+          "use 'seeds' in place of them, or name another stage in 'gate.stage'");
+  }
+  if (seeds > 0 && !gate.policy.conditions.empty())
+    reader.error(gate.conditions_span,
+                 fmt::format("conditions ask about one model, and stage '{}' is run with {} seeds",
+                             judged->stage, seeds),
+                 "name another stage in 'gate.stage'");
+}
+
+// Without `gate.stage` any stage may turn out to be the one that is judged.
+const StageSeeds* judged_seeds(const std::vector<StageSeeds>& all, const std::string& stage) {
+  const auto it = std::find_if(all.begin(), all.end(), [&](const StageSeeds& seeds) {
+    return stage.empty() ? !seeds.seeds.empty() : seeds.stage == stage;
+  });
+  return it == all.end() ? nullptr : &*it;
+}
+
+void check_seeds(Reader& reader, const Sections& sections, const std::vector<Stage>& stages) {
+  const std::vector<StageSeeds> all = seeds_of_stages(stages);
+  size_t runs = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    runs += std::max<size_t>(1, all[i].seeds.size());
+    if (all[i].conflict)
+      reader.error(sections.stages[i].span,
+                   fmt::format("stage '{}' needs a stage that is run with other seeds", all[i].stage),
+                   "a stage is run with the seeds of what it needs; give them to the first only");
+  }
+  if (runs > kMaxRunsOfStages)
+    reader.error(
+        sections.stages.front().span,
+        fmt::format("with their seeds the stages are {} runs, more than {}", runs, kMaxRunsOfStages));
+  check_seeded_gate(reader, sections.gate, judged_seeds(all, sections.gate.policy.stage));
+}
+
 void check_needs(Reader& reader, const Sections& sections, const std::vector<std::string>& stages) {
   bool all_known = true;
   for (const StageSection& section : sections.stages) {
@@ -65,7 +119,7 @@ void check_needs(Reader& reader, const Sections& sections, const std::vector<std
   std::vector<Stage> nodes;
   for (const StageSection& section : sections.stages) nodes.push_back(section.stage);
   std::vector<std::string> cycle = find_cycle(nodes);
-  if (cycle.empty()) return;
+  if (cycle.empty()) return check_seeds(reader, sections, nodes);
   auto first = std::find(stages.begin(), stages.end(), cycle.front()) - stages.begin();
   reader.error(sections.stages[static_cast<size_t>(first)].span,
                fmt::format("stages wait for each other: {}", join(cycle, " needs ")));

@@ -35,9 +35,9 @@ void check_bounds(Reader& reader, const Entry& entry, const gate::MetricRule& ru
                        [key](const Entry& field) { return field.key == key; });
   };
   if (!has("floor") && !has("ceiling") && !has("max_drop") && !has("max_drop_relative") && !has("paired") &&
-      !has("slices")) {
+      !has("seeds") && !has("slices")) {
     reader.error(entry.key_span, fmt::format("metric '{}' has nothing to hold to", rule.metric),
-                 "give it max_drop, floor, ceiling, paired or slices");
+                 "give it max_drop, floor, ceiling, paired, seeds or slices");
   }
   if (rule.floor && rule.ceiling && *rule.floor > *rule.ceiling) {
     reader.error(entry.key_span, fmt::format("the floor of '{}' is above its ceiling", rule.metric));
@@ -73,6 +73,7 @@ gate::MetricRule read_metric(Reader& reader, const Entry& entry) {
        drop_field(reader, "max_drop", false, rule),
        drop_field(reader, "max_drop_relative", true, rule),
        {"paired", [&](const Node& n) { rule.paired = read_paired(reader, n, "paired of " + what); }},
+       {"seeds", [&](const Node& n) { rule.seeds = read_seeds_test(reader, n); }},
        {"slices", [&](const Node& n) { rule.slices = read_slices(reader, n, what); }}});
   check_bounds(reader, entry, rule);
   using Of = gate::PairedTest::Of;
@@ -101,7 +102,14 @@ GateSection read_gate(Reader& reader, const Node& node) {
     if (!reader.is_map(metrics, "metrics")) return;
     if (metrics.entries.size() > kMaxMetrics)
       reader.error(metrics.span, fmt::format("more than {} metrics", kMaxMetrics));
-    for (const Entry& entry : metrics.entries) out.policy.metrics.push_back(read_metric(reader, entry));
+    for (const Entry& entry : metrics.entries) {
+      out.policy.metrics.push_back(read_metric(reader, entry));
+      out.metric_spans.push_back(entry.key_span);
+    }
+  };
+  auto read_all_conditions = [&](const Node& conditions) {
+    out.conditions_span = conditions.span;
+    out.policy.conditions = read_conditions(reader, conditions);
   };
   auto read_stage = [&](const Node& stage) {
     out.stage_span = stage.span;
@@ -118,7 +126,7 @@ GateSection read_gate(Reader& reader, const Node& node) {
                  {"sustained", [&](const Node& n) { out.policy.sustained = read_sustained(reader, n); }},
                  {"early", read_early_rule},
                  {"metrics", read_metrics},
-                 {"conditions", [&](const Node& n) { out.policy.conditions = read_conditions(reader, n); }}});
+                 {"conditions", read_all_conditions}});
   if (out.policy.early && !out.policy.judges_models())
     reader.error(out.early_span,
                  "'early' compares with green runs, and without a metric or condition there are none",

@@ -16,6 +16,8 @@ constexpr int64_t kMaxRanks = 1024;
 constexpr int64_t kMaxCpus = 4096;
 constexpr int64_t kMaxGpus = 64;
 constexpr int64_t kMaxRetries = 10;
+constexpr int64_t kMaxSeeds = 30;
+constexpr int64_t kLargestSeed = 2'147'483'647;
 constexpr int64_t kMaxSteps = 1'000'000'000'000;
 constexpr std::chrono::milliseconds kMinTimeout = std::chrono::seconds(1);
 constexpr std::chrono::milliseconds kMaxTimeout = std::chrono::hours(30 * 24);
@@ -50,6 +52,26 @@ void read_timeout(Reader& reader, const Node& node, std::chrono::milliseconds& t
     reader.error(node.span, "'timeout' must be between 1s and 30d");
   } else {
     timeout = std::chrono::milliseconds(*ms);
+  }
+}
+
+// `seeds: 5` are 1 to 5.
+void read_seeds(Reader& reader, const Node& node, std::vector<int64_t>& seeds) {
+  if (node.kind == Node::Kind::scalar) {
+    const int64_t count = reader.integer(node, "seeds", 2, kMaxSeeds).value_or(0);
+    for (int64_t seed = 1; seed <= count; ++seed) seeds.push_back(seed);
+    return;
+  }
+  if (node.kind != Node::Kind::sequence)
+    return reader.wrong_type(node, "seeds", "a number or a list of numbers");
+  if (node.items.size() < 2 || node.items.size() > static_cast<size_t>(kMaxSeeds))
+    reader.error(node.span, fmt::format("'seeds' are 2 to {}", kMaxSeeds));
+  for (const Node& item : node.items) {
+    const auto seed = reader.integer(item, "seeds", 0, kLargestSeed);
+    if (!seed) continue;
+    if (std::find(seeds.begin(), seeds.end(), *seed) != seeds.end())
+      reader.error(item.span, fmt::format("'{}' is given twice", *seed));
+    seeds.push_back(*seed);
   }
 }
 
@@ -174,6 +196,7 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
                  {"timeout", [&](const Node& n) { read_timeout(reader, n, stage.timeout); }},
                  reader.integer_field("retries", 0, kMaxRetries, stage.retries),
                  {"steps", [&](const Node& n) { stage.steps = reader.integer(n, "steps", 1, kMaxSteps); }},
+                 {"seeds", [&](const Node& n) { read_seeds(reader, n, stage.seeds); }},
                  {"debug", [&](const Node& n) { read_debug(reader, n, stage.capture); }},
                  {"rules", [&](const Node& n) { nodes.rules = &n; }}});
   for (const Text& need : out.needs) stage.needs.push_back(need.value);

@@ -71,7 +71,7 @@ struct Capture {
 std::vector<std::string> stage_programs();
 
 struct Stage {
-  std::string name;                // [a-z][a-z0-9_-]*, at most 63 bytes
+  std::string name;                // [a-z][a-z0-9_-]*, at most 63 bytes; in a plan also "train@3"
   std::vector<std::string> needs;  // names of stages that must have passed
   std::string evaluates;           // which of `needs` left the model that this stage scores; empty: none
   std::string run;                 // for bash; with `uses` the command line of that program
@@ -83,6 +83,8 @@ struct Stage {
   std::chrono::milliseconds timeout = std::chrono::hours(24);
   int retries = 0;               // further attempts after the first
   std::optional<int64_t> steps;  // in total, for the progress bar
+  std::vector<int64_t> seeds;    // it is run once with each (pipelines/seeds.h); empty: once
+  std::optional<int64_t> seed;   // of one of these runs, in a plan
   Capture capture;
   // Every rule of the table that runs or was switched off, parameters complete: the table's defaults with
   // what the file says on top. A rule the file does not name is off when what it needs is not captured.

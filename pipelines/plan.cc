@@ -6,6 +6,7 @@
 
 #include "engine/base/json.h"
 #include "pipelines/needs.h"
+#include "pipelines/seeds.h"
 
 namespace pawl::pipeline {
 namespace {
@@ -115,6 +116,7 @@ Json stage_json(const Stage& stage) {
           {"timeout_ms", stage.timeout.count()},
           {"retries", stage.retries},
           {"steps", optional_json(stage.steps)},
+          {"seed", optional_json(stage.seed)},
           {"capture", capture_json(stage.capture)},
           {"rules", list_json(stage.rules, rule_json)}};
 }
@@ -134,6 +136,7 @@ Stage stage_from(const Json& json) {
   stage.timeout = std::chrono::milliseconds(json.at("timeout_ms").get<int64_t>());
   stage.retries = json.at("retries");
   stage.steps = optional_at<int64_t>(json, "steps");
+  if (json.contains("seed")) stage.seed = optional_at<int64_t>(json, "seed");  // not in older runs
   const Json& capture = json.at("capture");
   stage.capture = {capture.at("enabled"), capture.at("every"), capture.at("collections"),
                    capture.at("include")};
@@ -161,6 +164,19 @@ std::optional<gate::PairedTest> paired_from(const Json& json) {
                           word_at<gate::PairedTest::Of>(json, "of", kStatistics),
                           json.at("column"),
                           json.at("positive")};
+}
+
+Json seeds_json(const std::optional<gate::SeedsTest>& test) {
+  if (!test) return nullptr;
+  return {{"probability", test->probability},
+          {"alpha", test->alpha},
+          {"mode", kModes[static_cast<size_t>(test->mode)]}};
+}
+
+std::optional<gate::SeedsTest> seeds_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return gate::SeedsTest{json.at("probability"), json.at("alpha"),
+                         word_at<gate::PairedTest::Mode>(json, "mode", kModes)};
 }
 
 Json where_json(const gate::SliceRule::Where& where) {
@@ -205,6 +221,7 @@ Json metric_json(const gate::MetricRule& rule) {
           {"max_drop", optional_json(rule.max_drop)},
           {"max_drop_relative", rule.max_drop_relative},
           {"paired", paired_json(rule.paired)},
+          {"seeds", seeds_json(rule.seeds)},
           {"slices", list_json(rule.slices, slice_json)}};
 }
 
@@ -217,6 +234,7 @@ gate::MetricRule metric_from(const Json& json) {
   rule.max_drop = optional_at<double>(json, "max_drop");
   rule.max_drop_relative = json.at("max_drop_relative");
   rule.paired = paired_from(json.at("paired"));
+  rule.seeds = seeds_from(json.value("seeds", Json()));
   rule.slices = list_at(json, "slices", slice_from);
   return rule;
 }
@@ -318,7 +336,7 @@ Plan plan_from(const Json& json) {
 Plan make_plan(Pipeline pipeline) {
   return {std::move(pipeline.env),
           std::move(pipeline.data),
-          in_topological_order(std::move(pipeline.stages)),
+          copy_for_seeds(in_topological_order(std::move(pipeline.stages))),
           std::move(pipeline.gate),
           {}};
 }

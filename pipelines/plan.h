@@ -23,7 +23,7 @@ struct GreenRuns {
 struct Plan {
   std::map<std::string, std::string> env;
   std::vector<Dataset> data;
-  std::vector<Stage> stages;  // each after all it needs
+  std::vector<Stage> stages;  // each after all it needs; those with seeds as their copies
   gate::Policy gate;
   GreenRuns green_runs;  // looked up when the run was prepared; make_plan() knows of none
 

@@ -44,8 +44,10 @@ std::vector<rules::RuleConfig> read_rules(Reader& reader, const Node* node, cons
 
 struct GateSection {
   gate::Policy policy;
-  Span stage_span;   // of the value of `stage`
-  Span early_span;   // of the value of `early`
+  std::vector<Span> metric_spans;  // of the names, one for each metric
+  Span stage_span;                 // of the value of `stage`
+  Span early_span;                 // of the value of `early`
+  Span conditions_span;
   bool off = false;  // `gate: off`
 };
 GateSection read_gate(Reader& reader, const Node& node);
@@ -55,6 +57,7 @@ gate::SustainedRule read_sustained(Reader& reader, const Node& node);
 std::optional<gate::EarlyRule> read_early(Reader& reader, const Node& node);
 
 // The paired test and the slices of a metric; `what` names it in messages: "metric 'accuracy'".
+gate::SeedsTest read_seeds_test(Reader& reader, const Node& node);
 gate::PairedTest read_paired(Reader& reader, const Node& node, const std::string& what);
 std::vector<gate::SliceRule> read_slices(Reader& reader, const Node& node, const std::string& what);
 std::vector<gate::ConditionRule> read_conditions(Reader& reader, const Node& node);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct AttemptSpec {
   std::string bin_dir;  // of the stage programs that come with us
 
   std::map<std::string, std::string> env;  // the user's, over the inherited one and under ours
+  std::optional<int64_t> seed;             // PAWL_SEED
   int ranks = 1;
   int cpus = 1;                                     // of the whole stage
   std::vector<std::vector<std::string>> gpu_uuids;  // one list per rank, or empty: no device was assigned

@@ -77,6 +77,7 @@ void set_pawl_variables(Environment& env, const AttemptSpec& spec) {
   env["PAWL_STAGE"] = spec.stage;
   env["PAWL_ATTEMPT"] = std::to_string(spec.attempt);
   env["PAWL_COOKIE"] = spec.cookie;
+  if (spec.seed) env["PAWL_SEED"] = std::to_string(*spec.seed);
   env["PAWL_SOURCE_DIR"] = spec.source_dir;
   env["PAWL_OUTPUT_DIR"] = spec.attempt_dir + "/out";
   env["PAWL_TRACE_DIR"] = spec.attempt_dir + "/trace";

@@ -13,6 +13,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
 #include "engine/core/run_json.h"
+#include "engine/core/seed_means.h"
 #include "engine/store/cas.h"
 #include "engine/store/data.h"
 #include "engine/store/results.h"
@@ -187,8 +188,8 @@ Result<int> compare_runs(const Global& global, const std::string& name_a, const 
     std::optional<double> a, b;
   };
   std::map<std::string, Pair> pairs;
-  for (const auto& m : metrics_a) pairs[m.name].a = m.value;
-  for (const auto& m : metrics_b) pairs[m.name].b = m.value;
+  for (const auto& m : core::with_seed_means(metrics_a)) pairs[m.name].a = m.value;
+  for (const auto& m : core::with_seed_means(metrics_b)) pairs[m.name].b = m.value;
   if (global.json) {
     Json out = {{"a", core::run_json(a)}, {"b", core::run_json(b)}, {"metrics", Json::object()}};
     for (const auto& [name, pair] : pairs) {

@@ -4,6 +4,7 @@
 #include "engine/core/green_runs.h"
 #include "engine/core/rescoring.h"
 #include "engine/store/verdicts.h"
+#include "pipelines/seeds.h"
 
 namespace pawl::core {
 namespace {
@@ -45,8 +46,9 @@ supervise::Intent make_intent(const AttemptInputs& in) {
   for (const PreparedData& data : in.data) intent.data_dirs[data.dataset] = data.path;
   for (const std::string& need : in.stage.needs) {
     const bool of_baseline = need == in.stage.evaluates && is_rescoring(in.stage.name);
-    intent.needs_dirs[need] = of_baseline ? rescoring_model_dir(home, in.run.id)
-                                          : home.attempt(in.run.id, need, in.last_attempts.at(need)) + "/out";
+    intent.needs_dirs[std::string(pipeline::without_seed(need))] =
+        of_baseline ? rescoring_model_dir(home, in.run.id)
+                    : home.attempt(in.run.id, need, in.last_attempts.at(need)) + "/out";
   }
   intent.python_dir = install.python_dir;
   intent.capture_lib = install.capture_lib;
@@ -54,6 +56,7 @@ supervise::Intent make_intent(const AttemptInputs& in) {
   intent.lib_dir = install.lib_dir;
   intent.bin_dir = install.bin_dir;
   intent.env = in.plan.env;
+  intent.seed = in.stage.seed;
   intent.ranks = in.stage.ranks;
   intent.cpus = in.grant.cpus;
   intent.gpu_uuids = in.grant.gpus;

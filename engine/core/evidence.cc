@@ -9,9 +9,11 @@
 #include "engine/core/rescoring.h"
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/predictions.h"
+#include "engine/gate/seed_evidence.h"
 #include "engine/store/evaluations.h"
 #include "engine/store/results.h"
 #include "engine/store/runs.h"
+#include "pipelines/seeds.h"
 
 namespace pawl::core {
 namespace {
@@ -82,13 +84,33 @@ std::vector<gate::Metric> metrics_of_stage(const std::vector<store::Metric>& met
   return out;
 }
 
+// The runs of the stage with their seeds, in order; empty when it was run once.
+Result<std::vector<std::pair<int64_t, std::string>>> copies_of(Db& db, const std::string& run_id,
+                                                               const std::string& stage) {
+  PAWL_ASSIGN(auto stages, store::stages_of(db, run_id));
+  std::vector<std::pair<int64_t, std::string>> out;
+  for (const store::Stage& other : stages) {
+    const auto seed = pipeline::seed_of(other.name);
+    if (seed && pipeline::without_seed(other.name) == pipeline::without_seed(stage))
+      out.emplace_back(*seed, other.name);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id,
                                                const gate::Policy& policy) {
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
   PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics, {}));
-  return metrics_of_stage(metrics, stage);
+  PAWL_ASSIGN(const auto copies, copies_of(db, run_id, stage));
+  if (copies.empty()) return metrics_of_stage(metrics, stage);
+  std::vector<std::pair<int64_t, gate::Evidence>> seeds;
+  for (const auto& [seed, copy] : copies) {
+    seeds.emplace_back(seed, gate::Evidence{});
+    seeds.back().second.metrics = metrics_of_stage(metrics, copy);
+  }
+  return gate::over_seeds(std::move(seeds)).metrics;
 }
 
 Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::string& run_id,
@@ -96,7 +118,14 @@ Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::s
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
   PAWL_ASSIGN(auto artifacts, predictions_of(db, run_id, policy));
   PAWL_ASSIGN(std::string stage, judged_stage(db, run_id, policy, metrics, artifacts));
-  return load_evidence_of(db, cas, run_id, stage, policy);
+  PAWL_ASSIGN(const auto copies, copies_of(db, run_id, stage));
+  if (copies.empty()) return load_evidence_of(db, cas, run_id, stage, policy);
+  std::vector<std::pair<int64_t, gate::Evidence>> seeds;
+  for (const auto& [seed, copy] : copies) {
+    PAWL_ASSIGN(gate::Evidence evidence, load_evidence_of(db, cas, run_id, copy, policy));
+    seeds.emplace_back(seed, std::move(evidence));
+  }
+  return gate::over_seeds(std::move(seeds));
 }
 
 Result<gate::Evidence> load_evidence_of(Db& db, const store::Cas& cas, const std::string& run_id,

@@ -9,15 +9,16 @@
 #include "engine/store/results.h"
 #include "engine/store/verdicts.h"
 #include "engine/trigger/ancestry.h"
+#include "pipelines/seeds.h"
 
 namespace pawl::core {
 namespace {
 
 // A training that went back to an earlier step, or a stage with several trainings: the record has only the
 // curve of the last, and another one would be compared with it.
-Result<bool> trained_once(Db& db, const store::Run& run, const std::string& stage) {
-  PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
-  PAWL_ASSIGN(auto summaries, store::trace_summaries_of(db, run.id));
+Result<bool> trained_once(Db& db, const std::string& run_id, const std::string& stage) {
+  PAWL_ASSIGN(auto attempts, store::attempts_of(db, run_id));
+  PAWL_ASSIGN(auto summaries, store::trace_summaries_of(db, run_id));
   for (const store::TraceSummary& trace : summaries) {
     for (const store::Attempt& attempt : attempts) {
       const bool same = attempt.stage == stage && trace.stage == stage && attempt.number == trace.attempt;
@@ -31,12 +32,16 @@ Result<void> add_curves(Db& db, const pipeline::GreenRuns& runs, const std::stri
                         std::vector<rules::CurvePoints>& curves, rules::GreenBand& band) {
   for (const std::string& id : runs.ids) {
     PAWL_ASSIGN(auto run, store::find_run(db, id));
-    PAWL_ASSIGN(auto points, store::curve_of(db, id, stage, band.curve));
-    if (!run || !points || points->empty()) continue;
-    PAWL_ASSIGN(const bool once, trained_once(db, *run, stage));
-    if (!once) continue;
-    curves.push_back(std::move(*points));
-    band.runs.push_back(fmt::format("{} ({})", run->number, run->commit_sha.substr(0, 7)));
+    PAWL_ASSIGN(auto stages, store::stages_of(db, id));
+    const size_t before = curves.size();
+    for (const store::Stage& same : stages) {
+      if (pipeline::without_seed(same.name) != pipeline::without_seed(stage)) continue;
+      PAWL_ASSIGN(auto points, store::curve_of(db, id, same.name, band.curve));
+      PAWL_ASSIGN(const bool once, trained_once(db, id, same.name));
+      if (points && !points->empty() && once) curves.push_back(std::move(*points));
+    }
+    if (run && curves.size() > before)
+      band.runs.push_back(fmt::format("{} ({})", run->number, run->commit_sha.substr(0, 7)));
   }
   return {};
 }

@@ -19,7 +19,7 @@ namespace pawl::core {
 Result<pipeline::GreenRuns> last_green_runs(Db& db, const trigger::Repository& repository,
                                             const store::Run& run, int64_t count);
 
-// Their curves in a stage, as what a training of it is held to.
+// Their curves in a stage, with every seed, as what a training of it is held to.
 rules::GreenBand green_band(Db& db, const gate::EarlyRule& rule, const pipeline::GreenRuns& runs,
                             const std::string& stage);
 

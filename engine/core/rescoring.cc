@@ -34,6 +34,8 @@ class Rescorer {
     const auto spec = std::find_if(query_.plan.stages.begin(), query_.plan.stages.end(),
                                    [&](const auto& stage) { return stage.name == inputs_.evidence.stage; });
     if (spec == query_.plan.stages.end()) return Rescoring{};
+    if (!inputs_.evidence.by_seed.empty() || !baseline_.evidence.by_seed.empty())
+      return impossible("models of several seeds are not scored again");
     if (spec->evaluates.empty()) {
       return impossible(fmt::format(
           "stage {} trains and scores in one, so that the baseline's model cannot be scored again: a stage "

@@ -10,6 +10,7 @@
 #include "engine/base/json.h"
 #include "engine/core/judge.h"
 #include "engine/core/rescoring.h"
+#include "engine/core/seed_means.h"
 #include "engine/core/tensor_history.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/report/html.h"
@@ -163,7 +164,8 @@ Result<void> add_numbers(Db& db, const store::Run& run, const std::optional<std:
   if (baseline_run) {
     PAWL_ASSIGN(before, store::metrics_of(db, *baseline_run));
   }
-  for (const store::Metric& m : metrics) {
+  before = with_seed_means(before);
+  for (const store::Metric& m : with_seed_means(metrics)) {
     if (is_rescoring(m.stage)) continue;
     report::Metric shown{m.name, m.unit, m.value, std::nullopt};
     for (const store::Metric& b : before) {

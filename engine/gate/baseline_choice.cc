@@ -35,7 +35,7 @@ std::optional<double> median_of(const MetricRule& rule, const Evidence& candidat
 
 bool needs_baseline(const Policy& policy) {
   return std::any_of(policy.metrics.begin(), policy.metrics.end(), [&](const MetricRule& rule) {
-    return rule.max_drop || rule.paired || policy.sustained ||
+    return rule.max_drop || rule.paired || rule.seeds || policy.sustained ||
            std::any_of(rule.slices.begin(), rule.slices.end(),
                        [](const SliceRule& slices) { return slices.max_drop || slices.margin; });
   });

@@ -30,7 +30,7 @@ std::string other_examples(const std::string& file, const Evidence& now, const E
 }
 
 bool compares_with_baseline(const MetricRule& rule) {
-  if (rule.max_drop || rule.paired) return true;
+  if (rule.max_drop || rule.paired || rule.seeds) return true;
   for (const SliceRule& slices : rule.slices) {
     if (slices.max_drop || slices.margin) return true;
   }

@@ -75,6 +75,10 @@ class ConditionJudge {
         compares_(compares(rule.condition)) {}
 
   void run() {
+    if (!inputs_.evidence.by_seed.empty()) {
+      return add(Check::condition, Status::error,
+                 subject_ + " asks about one model, and the stage was run with several seeds");
+    }
     now_ = find_vector(inputs_.evidence, rule_.predictions);
     if (now_ == nullptr) return missing_predictions();
     if (compares_ && !find_baseline()) return;
@@ -114,6 +118,8 @@ class ConditionJudge {
       return fmt::format("{} has no baseline; {}", inputs_.target_branch, advice_without_baseline(inputs_));
     }
     then_ = find_vector(inputs_.baseline->evidence, rule_.predictions);
+    if (!inputs_.baseline->evidence.by_seed.empty())
+      return fmt::format("{} was run with several seeds", describe(inputs_.baseline->run));
     if (then_ == nullptr)
       return fmt::format("{} left no {}", describe(inputs_.baseline->run), rule_.predictions);
     const std::string why = gate::why_incomparable(rule_, inputs_.evidence, inputs_.baseline->evidence);

@@ -9,6 +9,7 @@
 #include "engine/gate/comparability.h"
 #include "engine/gate/comparison.h"
 #include "engine/gate/paired_reason.h"
+#include "engine/gate/seed_judge.h"
 #include "engine/gate/slice_judge.h"
 #include "engine/gate/slices.h"
 #include "engine/gate/wording.h"
@@ -29,7 +30,7 @@ class MetricJudge {
     const std::size_t before = out_.size();
     if (rule_.floor) check_bound(Check::floor, *rule_.floor, value_ >= *rule_.floor);
     if (rule_.ceiling) check_bound(Check::ceiling, *rule_.ceiling, value_ <= *rule_.ceiling);
-    if (rule_.max_drop || rule_.paired) compare_with_baseline();
+    if (rule_.max_drop || rule_.paired || rule_.seeds) compare_with_baseline();
     judge_slices(policy_, rule_, inputs_, out_);
     if (out_.size() == before) {
       add(Check::metric, Status::pass,
@@ -55,6 +56,10 @@ class MetricJudge {
                       meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
       return false;
     }
+    if (const std::string why = why_no_mean(rule_.metric, inputs_.evidence); !why.empty()) {
+      add(Check::metric, Status::error, why);
+      return false;
+    }
     if (!std::isfinite(metric->value)) {
       add(Check::metric, Status::error, fmt::format("{} is {}", rule_.metric, format_number(metric->value)));
       return false;
@@ -63,6 +68,10 @@ class MetricJudge {
       add(Check::metric, Status::error,
           fmt::format("{} is better when {} by {}, when {} by the gate", rule_.metric,
                       name_of(*metric->direction), kMetricsFile, name_of(rule_.direction)));
+      return false;
+    }
+    if (const std::string why = why_not_over_seeds(rule_, inputs_.evidence); !why.empty()) {
+      add(Check::seeds, Status::error, fmt::format("{}: {}", rule_.metric, why));
       return false;
     }
     return true;
@@ -94,6 +103,8 @@ class MetricJudge {
     }
     if (rule_.max_drop) check_max_drop();
     if (rule_.paired) check_paired();
+    if (rule_.seeds)
+      out_.push_back(judge_seeds(rule_, inputs_.evidence, old, describe(inputs_.baseline->run)));
   }
 
   void without_baseline() {
@@ -136,11 +147,14 @@ class MetricJudge {
   // Why the baseline's numbers say nothing about this run's; empty when they do.
   std::string incomparable() const {
     const Baseline& baseline = *inputs_.baseline;
-    if (rule_.max_drop && !baseline_value_) {
+    if ((rule_.max_drop || rule_.seeds) && !baseline_value_) {
       return fmt::format("{} has no {}", describe(baseline.run), rule_.metric);
     }
     if (const std::string why = why_incomparable(rule_, inputs_.evidence, baseline.evidence); !why.empty()) {
       return in_baseline(why, baseline);
+    }
+    if (const std::string why = why_not_over_seeds(rule_, baseline.evidence); !why.empty()) {
+      return fmt::format("{} in {}; {}", why, describe(baseline.run), advice_without_baseline(inputs_));
     }
     if (!rule_.paired || find_vector(inputs_.evidence, rule_.paired->predictions) == nullptr) return {};
     if (find_vector(baseline.evidence, rule_.paired->predictions) != nullptr) return {};

@@ -58,6 +58,16 @@ struct SliceRule {
   bool operator==(const SliceRule&) const = default;
 };
 
+// Whether a training with several seeds is worse than the baseline's: how often may a model of the baseline be
+// better than one of the candidate?
+struct SeedsTest {
+  double probability = 0.75;  // above 0.5, below 1
+  double alpha = 0.05;        // one-sided error rate, 0 < alpha < 0.5
+  PairedTest::Mode mode = PairedTest::Mode::lenient;
+
+  bool operator==(const SeedsTest&) const = default;
+};
+
 struct MetricRule {
   std::string metric;  // name in metrics.json
   Direction direction = Direction::higher;
@@ -66,7 +76,8 @@ struct MetricRule {
   std::optional<double> max_drop;  // how much worse than the baseline is still green, >= 0
   bool max_drop_relative = false;  // max_drop is a fraction of the baseline's absolute value
   std::optional<PairedTest> paired;
-  std::vector<SliceRule> slices;
+  std::optional<SeedsTest> seeds = {};
+  std::vector<SliceRule> slices = {};
 
   bool operator==(const MetricRule&) const = default;
 };

@@ -136,6 +136,7 @@ int weight(Check check) {
     case Check::output:
       return 6;
     case Check::paired:
+    case Check::seeds:
     case Check::condition:
       return 5;
     case Check::max_drop:
@@ -311,6 +312,8 @@ std::string_view to_string(Check check) {
       return "max_drop";
     case Check::paired:
       return "paired";
+    case Check::seeds:
+      return "seeds";
     case Check::slices:
       return "slices";
     case Check::sustained:

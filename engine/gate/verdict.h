@@ -35,6 +35,14 @@ enum class VerdictKind { pass, inconclusive, no_baseline, error, fail };  // fro
 std::string_view to_string(VerdictKind kind);  // "PASS", "NO_BASELINE", ...
 int exit_code(VerdictKind kind);               // 0 PASS, 1 FAIL, 3 ERROR, 4 NO_BASELINE and INCONCLUSIVE
 
+// Of one metric, after one of several trainings.
+struct SeedValue {
+  std::int64_t seed = 0;
+  std::optional<double> value;  // nullopt: it is not among the metrics of that seed
+
+  bool operator==(const SeedValue&) const = default;
+};
+
 // What a model left behind. A file is named as in the stage's outputs ("predictions.csv").
 struct Evidence {
   std::vector<Metric> metrics;
@@ -42,6 +50,8 @@ struct Evidence {
   std::map<std::string, std::string> unreadable;  // file -> what is wrong with it, with the place
   std::string stage = {};                         // that left it
   std::string evaluator = {};                     // digest of what scored the model; empty: not known
+  // By metric, when the stage was run with several seeds (seed_evidence.h).
+  std::map<std::string, std::vector<SeedValue>> by_seed = {};
 
   bool operator==(const Evidence&) const = default;
 };
@@ -114,6 +124,7 @@ enum class Check {
   ceiling,
   max_drop,
   paired,
+  seeds,
   slices,
   sustained,
   condition,
@@ -167,6 +178,7 @@ struct Verdict {
 //     Holm's correction still rejects: twenty slices must not make a good model red by chance. strict: PASS
 //     when the interval lies within the margin, else INCONCLUSIVE; all tests must pass, which needs no
 //     correction. Models that answer alike pass.
+//   seeds: the values of several seeds against those of the baseline's (seed_judge.h).
 //   slices: floor, max_drop and the paired test within each slice, on values taken from the predictions.
 //   sustained: FAIL when the value is worse than the sustained best by more (sustained.h).
 // max_drop, paired and slices need a comparable baseline: the same metric, over as many examples, on the same

@@ -17,6 +17,7 @@ bool can_be_waived(const Reason& reason) {
     case Check::ceiling:
     case Check::max_drop:
     case Check::paired:
+    case Check::seeds:
     case Check::sustained:
       return true;
     default:

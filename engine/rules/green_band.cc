@@ -105,8 +105,8 @@ void fill_green_band(std::span<const CurvePoints> curves, const BandOptions& opt
   const auto recorded = std::ranges::count_if(curves, [](const CurvePoints& c) { return !c.empty(); });
   if (static_cast<size_t>(recorded) < kMinGreenRuns) {
     band.missing = fmt::format(
-        "it compares with at least {} green runs, and {} of those before this commit recorded "
-        "the curve '{}' of one training in this stage",
+        "it compares with at least {} green trainings, and {} before this commit recorded the curve '{}' in "
+        "this stage",
         kMinGreenRuns, recorded == 0 ? "none" : "only one", band.curve);
     return;
   }

@@ -36,7 +36,7 @@ struct GreenBand {
 };
 
 inline constexpr size_t kMaxStretches = 40;
-inline constexpr size_t kMinGreenRuns = 2;  // of one run nobody knows how far another may be from it
+inline constexpr size_t kMinGreenRuns = 2;  // of one nobody knows how far another may be from it
 
 struct BandOptions {
   bool higher_is_better = false;

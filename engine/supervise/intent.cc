@@ -119,6 +119,7 @@ Json to_json(const Intent& intent) {
                {"timeout_s", intent.timeout_s},
                {"grace_s", intent.grace_s},
                {"rules", rules}};
+  if (intent.seed) json["seed"] = *intent.seed;
   if (intent.steps_total) json["steps_total"] = *intent.steps_total;
   if (intent.green) json["green"] = to_json(*intent.green);
   return json;
@@ -151,6 +152,7 @@ Result<Intent> parse_intent(std::string_view text, std::string_view where) {
     intent.capture = json.at("capture");
     intent.timeout_s = json.at("timeout_s");
     intent.grace_s = json.at("grace_s");
+    if (json.contains("seed")) intent.seed = json.at("seed").get<int64_t>();
     if (json.contains("steps_total")) intent.steps_total = json.at("steps_total").get<uint64_t>();
     for (const Json& rule : json.at("rules")) {
       PAWL_ASSIGN(rules::RuleConfig config, parse_rule(rule));

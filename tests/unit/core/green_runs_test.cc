@@ -53,20 +53,21 @@ class GreenRuns : public trigger::GitTest {
     return last_green_runs(*db_, repository(), run, count).value().ids;
   }
 
-  void add_curve(const std::string& run, double value, int64_t steps = 20) {
-    store::Curve curve{run, "train", "loss", {}};
+  void add_curve(const std::string& run, double value, int64_t steps = 20,
+                 const std::string& stage = "train") {
+    store::Curve curve{run, stage, "loss", {}};
     for (int64_t step = 0; step < 20; ++step) curve.points.emplace_back(step, value);
     ASSERT_TRUE(store::put_curve(*db_, curve).ok());
     store::Attempt attempt;
     attempt.run_id = run;
-    attempt.stage = "train";
+    attempt.stage = stage;
     attempt.number = 1;
     attempt.state = "finished";
     attempt.steps = steps;
-    ASSERT_TRUE(store::insert_stage(*db_, {run, "train", 0, "succeeded"}).ok());
+    ASSERT_TRUE(store::insert_stage(*db_, {run, stage, 0, "succeeded"}).ok());
     ASSERT_TRUE(store::insert_attempt(*db_, attempt).ok());
     ASSERT_TRUE(store::update_attempt(*db_, attempt).ok());
-    ASSERT_TRUE(store::put_trace_summary(*db_, {run, "train", 1, 1, 1, 0, 19, 20, 0}).ok());
+    ASSERT_TRUE(store::put_trace_summary(*db_, {run, stage, 1, 1, 1, 0, 19, 20, 0}).ok());
   }
 
   std::optional<Db> db_;
@@ -111,9 +112,9 @@ TEST_F(GreenRuns, MakeTheBand) {
   const std::string three = judged(commit("3"));
   const pipeline::GreenRuns runs{{three, two, one}, ""};
   add_curve(one, 1.0);
-  EXPECT_THAT(green_band(*db_, {}, runs, "train").missing, HasSubstr("only one of those"));
+  EXPECT_THAT(green_band(*db_, {}, runs, "train").missing, HasSubstr("only one before"));
   add_curve(two, 1.2, 40);
-  EXPECT_THAT(green_band(*db_, {}, runs, "train").missing, HasSubstr("only one of those"))
+  EXPECT_THAT(green_band(*db_, {}, runs, "train").missing, HasSubstr("only one before"))
       << "its attempt made 40 steps, of which the curve has 20";
   add_curve(three, 1.2);
   const rules::GreenBand band = green_band(*db_, {}, runs, "train");
@@ -123,8 +124,21 @@ TEST_F(GreenRuns, MakeTheBand) {
   EXPECT_DOUBLE_EQ(band.stretches[0].margin, 0.11);
   ASSERT_EQ(band.runs.size(), 2u);
   EXPECT_THAT(band.runs[0], HasSubstr("3 ("));
-  EXPECT_THAT(green_band(*db_, {}, runs, "other").missing, HasSubstr("none of those"));
+  EXPECT_THAT(green_band(*db_, {}, runs, "other").missing, HasSubstr("none before"));
   EXPECT_EQ(green_band(*db_, {}, {{}, "cut"}, "train").missing, "cut");
+}
+
+TEST_F(GreenRuns, EverySeedIsATraining) {
+  const std::string one = judged(commit("1"));
+  add_curve(one, 1.0, 20, "train@1");
+  add_curve(one, 1.2, 20, "train@2");
+  add_curve(one, 5.0, 20, "evaluate@1");
+  for (const char* stage : {"train@1", "train@9", "train"}) {
+    const rules::GreenBand band = green_band(*db_, {}, {{one}, ""}, stage);
+    ASSERT_EQ(band.missing, "") << stage;
+    EXPECT_DOUBLE_EQ(band.stretches[0].mean, 1.1);
+    EXPECT_EQ(band.runs.size(), 1u);
+  }
 }
 
 }  // namespace

@@ -86,8 +86,8 @@ TEST(GreenBand, RunsThatAreAlikeAllowTheNoiseAlongThem) {
 }
 
 TEST(GreenBand, NeedsTwoRunsAtTheSameSteps) {
-  EXPECT_THAT(band_of({}).missing, HasSubstr("at least 2 green runs, and none of those"));
-  EXPECT_THAT(band_of({flat(1, 10), {}}).missing, HasSubstr("only one of those"));
+  EXPECT_THAT(band_of({}).missing, HasSubstr("at least 2 green trainings, and none before"));
+  EXPECT_THAT(band_of({flat(1, 10), {}}).missing, HasSubstr("only one before"));
   CurvePoints late;
   for (int64_t step = 500; step < 510; ++step) late.emplace_back(step, 1);
   EXPECT_THAT(band_of({flat(1, 10), late}).missing, HasSubstr("no values of 'loss' at the same steps"));
@@ -173,7 +173,7 @@ TEST(WorseThanGreen, IsNotEvaluatedWithoutGreenRunsOrWithoutTheCurve) {
   EXPECT_EQ(stopped_at(first, 100, [](int) { return 1e9; }), std::nullopt);
   const RuleOutcome outcome = outcome_of(first.finish(true), "worse_than_green");
   EXPECT_EQ(outcome.outcome, Outcome::not_evaluated);
-  EXPECT_THAT(outcome.reason, HasSubstr("none of those before this commit recorded the curve 'loss'"));
+  EXPECT_THAT(outcome.reason, HasSubstr("none before this commit recorded the curve 'loss'"));
   GreenBand other = band_of({flat(1, 10), flat(1, 10)});
   other.curve = "val_loss";
   Evaluator unseen = evaluator_with(other);

@@ -14,6 +14,7 @@ AttemptSpec two_ranks() {
   spec.run_id = "01RUN";
   spec.stage = "train";
   spec.attempt = 2;
+  spec.seed = 42;
   spec.fence = 7;
   spec.cookie = make_cookie("01RUN", "train", 2, 7);
   spec.command = "./train";
@@ -60,6 +61,7 @@ TEST(RankEnvironment, IsTheContract) {
                        Pair("PAWL_LIB_DIR", "/usr/lib"),                                          //
                        Pair("PAWL_OUTPUT_DIR", "/home/p/runs/01RUN/train/2/out"),                 //
                        Pair("PAWL_RUN_ID", "01RUN"),                                              //
+                       Pair("PAWL_SEED", "42"),                                                   //
                        Pair("PAWL_SOURCE_DIR", "/home/p/runs/01RUN/source"),                      //
                        Pair("PAWL_STAGE", "train"),                                               //
                        Pair("PAWL_STAGE_BUILD_ALL_DIR", "/home/p/runs/01RUN/build.all/1/out"),    //

@@ -43,6 +43,7 @@ Intent full_intent() {
   intent.capture = "every=5 collections=losses";
   intent.timeout_s = 60;
   intent.grace_s = 3;
+  intent.seed = 7;
   intent.steps_total = 900;
   rules::RuleConfig rule;
   rule.rule = "exploding_tensor";
@@ -62,6 +63,7 @@ TEST(IntentJson, RoundTrip) {
   ASSERT_TRUE(intent.ok()) << intent.error().to_string();
   EXPECT_EQ(dump_json(to_json(*intent)), text);
   EXPECT_EQ(intent->gpu_uuids, full_intent().gpu_uuids);
+  EXPECT_EQ(intent->seed, 7);
   EXPECT_EQ(intent->steps_total, 900u);
   EXPECT_EQ(intent->green, full_intent().green);
   EXPECT_EQ(intent->rules.at(0).on_fire, rules::Action::stop);
@@ -75,7 +77,7 @@ TEST(IntentJson, EveryFieldIsNeededAndHasItsType) {
     Json wrong = good;
     wrong[key] = value.is_string() ? Json(7) : Json("text");
     EXPECT_FALSE(parse_intent(dump_json(wrong), "intent.json").ok()) << key;
-    if (key == "steps_total" || key == "green") continue;
+    if (key == "seed" || key == "steps_total" || key == "green") continue;
     Json missing = good;
     missing.erase(key);
     auto parsed = parse_intent(dump_json(missing), "intent.json");
