@@ -1,9 +1,8 @@
-// pawl runs, show, compare: looking at the record.
+// pawl runs, show: looking at the record.
 
 #include <fmt/format.h>
 
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/clock.h"
@@ -13,7 +12,6 @@
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
 #include "engine/core/run_json.h"
-#include "engine/core/seed_means.h"
 #include "engine/store/cas.h"
 #include "engine/store/data.h"
 #include "engine/store/results.h"
@@ -178,54 +176,6 @@ Result<int> show_run(const Global& global, const std::string& name) {
   return 0;
 }
 
-Result<int> compare_runs(const Global& global, const std::string& name_a, const std::string& name_b) {
-  PAWL_ASSIGN(Record record, open_record(global.home));
-  PAWL_ASSIGN(store::Run a, store::look_up_run(record.db, name_a));
-  PAWL_ASSIGN(store::Run b, store::look_up_run(record.db, name_b));
-  PAWL_ASSIGN(auto metrics_a, store::metrics_of(record.db, a.id));
-  PAWL_ASSIGN(auto metrics_b, store::metrics_of(record.db, b.id));
-  struct Pair {
-    std::optional<double> a, b;
-  };
-  std::map<std::string, Pair> pairs;
-  for (const auto& m : core::with_seed_means(metrics_a)) pairs[m.name].a = m.value;
-  for (const auto& m : core::with_seed_means(metrics_b)) pairs[m.name].b = m.value;
-  if (global.json) {
-    Json out = {{"a", core::run_json(a)}, {"b", core::run_json(b)}, {"metrics", Json::object()}};
-    for (const auto& [name, pair] : pairs) {
-      Json entry = {{"a", nullptr}, {"b", nullptr}, {"change", nullptr}};
-      if (pair.a) entry["a"] = number_to_json(*pair.a);
-      if (pair.b) entry["b"] = number_to_json(*pair.b);
-      if (pair.a && pair.b) entry["change"] = number_to_json(*pair.b - *pair.a);
-      out["metrics"][name] = std::move(entry);
-    }
-    print_json(out);
-    return 0;
-  }
-  std::vector<std::vector<Cell>> rows = {
-      {{"commit", Tone::dim}, {a.commit_sha.substr(0, 12)}, {b.commit_sha.substr(0, 12)}, {""}},
-      {{"verdict", Tone::dim}, {a.verdict.value_or(a.state)}, {b.verdict.value_or(b.state)}, {""}}};
-  PAWL_ASSIGN(auto data_a, store::data_of(record.db, a.id));
-  PAWL_ASSIGN(auto data_b, store::data_of(record.db, b.id));
-  for (const auto& d : data_a) {
-    for (const auto& e : data_b) {
-      if (d.dataset != e.dataset) continue;
-      rows.push_back({{"data " + d.dataset, Tone::dim},
-                      {d.digest.substr(0, 19)},
-                      {e.digest.substr(0, 19)},
-                      {d.digest == e.digest ? "same" : "changed"}});
-    }
-  }
-  for (const auto& [name, pair] : pairs) {
-    rows.push_back({{name},
-                    {pair.a ? number_cell(*pair.a) : "-"},
-                    {pair.b ? number_cell(*pair.b) : "-"},
-                    {pair.a && pair.b ? fmt::format("{:+.6g}", *pair.b - *pair.a) : ""}});
-  }
-  print(render_table({"", fmt::format("run {}", a.number), fmt::format("run {}", b.number), "change"}, rows));
-  return 0;
-}
-
 int finish(Result<int> result) {
   return result.ok() ? *result : fail(result.error());
 }
@@ -237,9 +187,6 @@ int runs(const Global& global, const RunsOptions& options) {
 }
 int show(const Global& global, const std::string& run) {
   return finish(show_run(global, run));
-}
-int compare(const Global& global, const std::string& a, const std::string& b) {
-  return finish(compare_runs(global, a, b));
 }
 
 }  // namespace pawl::cli

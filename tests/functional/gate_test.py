@@ -141,6 +141,23 @@ class Paired(GateTest):
         self.accuracy_of("PASS", predictions(100, range(10)))
         self.accuracy_of("PASS", predictions(100, range(10)), "right on the same examples")
 
+    def test_any_two_runs_are_compared_example_by_example(self):
+        self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.05}}, other={"direction": "higher", "floor": 0.5})
+        def leave(wrong, n=500):
+            self.judged("PASS", metrics={"accuracy": 1 - len(wrong) / n, "other": 1}, csv=predictions(n, wrong))
+        leave(range(50))
+        leave(range(10))
+        leave(range(10))
+        compared = self.pawl_json("compare", "1", "2")["metrics"]
+        self.assertNotIn("interval", compared["other"])
+        accuracy = compared["accuracy"]
+        self.assertAlmostEqual(accuracy["difference"], 0.08)
+        low, high = accuracy["interval"]
+        self.assertTrue(0.05 < low < 0.08 < high < 0.11, accuracy)
+        self.assertGreater(accuracy["p_worse"], 0.99)
+        self.assertIn("right answers +8.00 points, 90 % CI", self.pawl("compare", "1", "2").stdout)
+        self.assertIn("the same answers on all 500 examples", self.pawl("compare", "2", "3").stdout)
+
     def test_an_edited_test_set_is_no_improvement(self):
         self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
         self.accuracy_of("PASS", predictions(1000, range(100)))

@@ -89,9 +89,8 @@ class PawlTest(unittest.TestCase):
         # A rank that died a moment ago may have been writing.
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    @staticmethod
-    def processes_of(text):
-        """Processes that name `text` in their command line or environment."""
+    def processes_of(self, text):
+        """Processes of this test that name `text` in their command line or environment."""
         found = []
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -100,7 +99,8 @@ class PawlTest(unittest.TestCase):
                 data = (entry / "cmdline").read_bytes() + b"\0" + (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if text.encode() in data and is_alive(entry.name):
+            # Other tests run the same programs at the same time.
+            if text.encode() in data and str(self.dir).encode() in data and is_alive(entry.name):
                 found.append(int(entry.name))
         return found
 
