@@ -1,164 +1,25 @@
-// pawl-bench gate: what the statistics of the gate cost, and how often they are wrong.
-// decomposable_s: counts or moments and, for right-or-wrong results, Tango's interval of 10 metrics in each
-// of 50 slices that partition a million examples, one thread. bootstrap_s: AUC, average precision and macro
-// F1 of two models on a million examples with 2000 replicates, two threads, sorting and jackknife included.
-// The rest judges simulated pairs of models by Tango's interval, as the gate's paired test does: each cell is
-// kPairs pairs that disagree on a given fraction of the examples. The numbers come from a counter, so the
-// shares are the same on every machine.
+// pawl-bench gate: what a verdict costs (gate_cost.h), and how often it is wrong: simulated pairs of models
+// are judged by Tango's interval, as the gate's paired test does. Each cell is kPairs pairs that disagree on
+// a given fraction of the examples. The numbers come from a counter, so the shares are the same on every
+// machine.
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bench/bench.h"
-#include "engine/gate/bootstrap.h"
-#include "engine/gate/counter_rng.h"
+#include "bench/counted_numbers.h"
+#include "bench/gate_cost.h"
 #include "engine/gate/paired.h"
-#include "engine/gate/paired_slices.h"
 
 namespace pawl::bench {
 namespace {
 
 using gate::PairedCounts;
-
-constexpr std::uint32_t kExamples = 1'000'000;
-constexpr std::size_t kThreads = 2;
-
-double clock_s(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double monotonic_s() {
-  return clock_s(CLOCK_MONOTONIC);
-}
-
-double cpu_s() {
-  return clock_s(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-// A stream of numbers out of the counter.
-class Stream {
- public:
-  explicit Stream(std::uint32_t number) : number_(number) {}
-
-  std::uint32_t word() {
-    if (used_ == bits_.size()) {
-      bits_ = gate::philox4x32(
-          {static_cast<std::uint32_t>(block_), static_cast<std::uint32_t>(block_ >> 32), number_, 0},
-          gate::philox_key(1));
-      ++block_;
-      used_ = 0;
-    }
-    return bits_[used_++];
-  }
-  double uniform() { return (word() + 0.5) * 0x1p-32; }
-  double normal() { return std::sqrt(-2 * std::log(uniform())) * std::cos(2 * M_PI * uniform()); }
-
- private:
-  std::uint32_t number_;
-  std::uint64_t block_ = 0;
-  gate::PhiloxCounter bits_{};
-  std::size_t used_ = bits_.size();
-};
-
-void two_threads(std::size_t count, const std::function<void(std::size_t)>& task) {
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < count; i = next++) task(i);
-  };
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < kThreads; ++i) others.emplace_back(work);
-  work();
-  for (std::thread& it : others) it.join();
-}
-
-Result<double> measure_decomposable() {
-  constexpr std::uint32_t kSlices = 50;
-  constexpr int kOfEachKind = 5;
-  constexpr double kAlpha = 0.05;
-  Stream random(1);
-  std::vector<std::uint32_t> slice_of(kExamples);
-  std::vector<std::uint8_t> right[2];
-  std::vector<double> loss[2];
-  for (std::uint32_t& it : slice_of) it = random.word() % kSlices;
-  for (int model = 0; model < 2; ++model) {
-    for (std::uint32_t i = 0; i < kExamples; ++i) {
-      right[model].push_back(random.uniform() < 0.9);
-      loss[model].push_back(-std::log(random.uniform()));
-    }
-  }
-  const double begin = monotonic_s();
-  double low = 0;
-  for (int metric = 0; metric < kOfEachKind; ++metric) {
-    PAWL_ASSIGN(const auto counts, gate::paired_counts_by_slice(slice_of, kSlices, right[0], right[1]));
-    for (const PairedCounts& it : counts) low += gate::tango_interval(it, kAlpha).low;
-    PAWL_ASSIGN(const auto moments, gate::paired_moments_by_slice(slice_of, kSlices, loss[0], loss[1]));
-    for (const gate::PairedMoments& it : moments) low += it.mean;
-  }
-  const double seconds = monotonic_s() - begin;
-  if (!std::isfinite(low)) return Error(ErrorCode::internal, "a slice has no interval");
-  return seconds;
-}
-
-struct Model {
-  std::vector<double> scores;
-  std::vector<std::uint32_t> predictions;
-};
-
-struct Seconds {
-  double wall = 0;
-  double cpu = 0;  // of all threads: what the wall shows on a machine with nothing else to do, times threads
-};
-
-Result<Seconds> measure_bootstrap() {
-  Stream random(2);
-  std::vector<std::uint32_t> labels(kExamples);
-  std::vector<std::uint8_t> positive(kExamples);
-  std::vector<std::uint64_t> keys(kExamples);
-  Model models[2];
-  for (std::uint32_t i = 0; i < kExamples; ++i) {
-    keys[i] = gate::example_key(std::to_string(i));
-    labels[i] = positive[i] = random.uniform() < 0.2;
-    const double shared = 1.5 * labels[i] + random.normal();
-    for (Model& model : models) {
-      model.scores.push_back(shared + 0.3 * random.normal());
-      model.predictions.push_back(model.scores.back() > 1);
-    }
-  }
-  const Seconds begin{monotonic_s(), cpu_s()};
-  std::vector<std::unique_ptr<gate::LaneMetric>> metrics[2];
-  for (int m = 0; m < 2; ++m) {
-    PAWL_ASSIGN(gate::RankedScores sorted, gate::RankedScores::create(positive, models[m].scores));
-    const auto ranked = std::make_shared<const gate::RankedScores>(std::move(sorted));
-    PAWL_ASSIGN(auto macro_f1, gate::lane_class_metric(labels, models[m].predictions, 2,
-                                                       [](const gate::ClassCounts& counts) {
-                                                         return gate::macro_scores(counts).f1;
-                                                       }));
-    metrics[m].push_back(gate::lane_auc(ranked));
-    metrics[m].push_back(gate::lane_average_precision(ranked));
-    metrics[m].push_back(std::move(macro_f1));
-  }
-  std::vector<gate::PairedMetric> pairs;
-  for (std::size_t i = 0; i < metrics[0].size(); ++i)
-    pairs.push_back({metrics[0][i].get(), metrics[1][i].get()});
-  PAWL_ASSIGN(const gate::Resampling resampling, gate::Resampling::create(std::move(keys), labels));
-  PAWL_ASSIGN(const auto results, gate::paired_bootstrap(resampling, pairs, {}, two_threads));
-  const Seconds seconds{monotonic_s() - begin.wall, cpu_s() - begin.cpu};
-  for (const gate::PairedBootstrap& it : results) {
-    if (!(it.standard_error > 0) || !it.bca) return Error(ErrorCode::internal, "a metric has no interval");
-  }
-  return seconds;
-}
 
 constexpr int kPairs = 20'000;
 constexpr double kAlpha = 0.05;
@@ -339,24 +200,27 @@ void simulate_drop(Cells& cells, std::uint32_t& stream) {
 }
 
 Result<std::string> run(bool json) {
-  PAWL_ASSIGN(const double decomposable, measure_decomposable());
-  PAWL_ASSIGN(const Seconds bootstrap, measure_bootstrap());
+  PAWL_ASSIGN(const GateCost cost, measure_gate_cost());
   Cells cells;
   std::uint32_t stream = 1000;  // each cell has numbers of its own
   simulate_equal(cells, stream);
   simulate_at_margin(cells, stream);
   simulate_drop(cells, stream);
   if (json) {
-    return fmt::format(
-        R"({{"decomposable_s":{:.3f},"bootstrap_s":{:.2f},"bootstrap_cpu_s":{:.2f},"threads":{},)"
-        R"("examples":{},"pairs":{}{}}})",
-        decomposable, bootstrap.wall, bootstrap.cpu, kThreads, kExamples, kPairs, cells.json());
+    return fmt::format(R"({{"decomposable_s":{:.3f},"bootstrap_s":{:.2f},"bootstrap_cpu_s":{:.2f},)"
+                       R"("read_predictions_s":{:.2f},"threads":{},"examples":{},"pairs":{}{}}})",
+                       cost.decomposable_s, cost.bootstrap_s, cost.bootstrap_cpu_s, cost.read_predictions_s,
+                       kJudgeThreads, kJudgeExamples, kPairs, cells.json());
   }
   return fmt::format(
-      "10 metrics in 50 slices of {} examples: {:.3f} s\n"
-      "AUC, average precision, macro F1 with 2000 replicates: {:.2f} s on {} threads ({:.2f} s of CPU)\n"
+      "predictions of {} examples read in {:.2f} s\n"
+      "verdict on 10 metrics in 50 slices: {:.3f} s\n"
+      "verdict on AUC, average precision (two columns), macro F1 with 2000 replicates: {:.2f} s on {} "
+      "threads "
+      "({:.2f} s of CPU), {:.2f} s with 50 slices\n"
       "verdicts on {} simulated pairs in each cell, least to most:{}",
-      kExamples, decomposable, bootstrap.wall, kThreads, bootstrap.cpu, kPairs, cells.text());
+      kJudgeExamples, cost.read_predictions_s, cost.decomposable_s, cost.bootstrap_s, kJudgeThreads,
+      cost.bootstrap_cpu_s, cost.bootstrap_sliced_s, kPairs, cells.text());
 }
 
 }  // namespace

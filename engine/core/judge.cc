@@ -1,8 +1,11 @@
 #include "engine/core/judge.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "engine/base/json.h"
+#include "engine/base/parallel.h"
 #include "engine/core/evaluation_identity.h"
 #include "engine/core/evidence.h"
 #include "engine/core/rescoring.h"
@@ -113,6 +116,12 @@ Result<store::Evaluation> identify(Db& db, const trigger::Repository& repository
   return out;
 }
 
+// A task of the gate takes 16 bytes for each example.
+void on_all_cores(std::size_t count, const std::function<void(std::size_t)>& task) {
+  constexpr unsigned kMaxThreads = 8;
+  run_parallel(std::clamp(std::thread::hardware_concurrency(), 1u, kMaxThreads), count, task);
+}
+
 std::string testsets_json(const gate::Evidence& evidence) {
   Json out = Json::object();
   for (const auto& [file, vector] : evidence.vectors) out[file] = vector.testset;
@@ -135,7 +144,7 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
     if (!out.rescore.empty()) return out;
     if (rescoring.evaluation) out.evaluations.push_back(*rescoring.evaluation);
   }
-  gate::Verdict verdict = gate::judge(plan.gate, inputs);
+  gate::Verdict verdict = gate::judge(plan.gate, inputs, on_all_cores);
   out.verdict.run_id = run.id;
   out.verdict.kind = gate::to_string(verdict.kind);
   out.verdict.headline = verdict.headline;

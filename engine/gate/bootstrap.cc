@@ -80,16 +80,13 @@ Result<PairedBootstrap> summarize(const Values& estimate, const Values& replicat
 
 }  // namespace
 
-void serial_for(std::size_t count, const std::function<void(std::size_t)>& task) {
-  for (std::size_t i = 0; i < count; ++i) task(i);
-}
-
-Result<std::vector<PairedBootstrap>> paired_bootstrap(const Resampling& resampling,
+std::vector<Result<PairedBootstrap>> paired_bootstrap(const Resampling& resampling,
                                                       std::span<const PairedMetric> metrics,
                                                       const BootstrapOptions& options,
                                                       const ParallelFor& parallel_for) {
-  PAWL_CHECK(options.replicates > 0 && options.alpha > 0 && options.alpha < 0.5);
+  PAWL_CHECK(options.replicates > 0);
   for (const PairedMetric& metric : metrics) {
+    PAWL_CHECK(metric.alpha > 0 && metric.alpha < 0.5);
     PAWL_CHECK(metric.candidate->size() == resampling.size() && metric.baseline->size() == resampling.size());
   }
   using Weights = std::vector<LaneWeights>;
@@ -106,10 +103,9 @@ Result<std::vector<PairedBootstrap>> paired_bootstrap(const Resampling& resampli
                    [&](std::size_t block, Weights& weights) {
                      resampling.draw(options.seed, static_cast<std::uint32_t>(block), weights);
                    });
-  std::vector<PairedBootstrap> out;
+  std::vector<Result<PairedBootstrap>> out;
   for (std::size_t m = 0; m < metrics.size(); ++m) {
-    PAWL_ASSIGN(PairedBootstrap result, summarize(estimates[m], replicates[m], jackknife[m], options.alpha));
-    out.push_back(std::move(result));
+    out.push_back(summarize(estimates[m], replicates[m], jackknife[m], metrics[m].alpha));
   }
   return out;
 }

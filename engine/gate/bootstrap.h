@@ -9,14 +9,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/gate/interval.h"
 #include "engine/gate/lane_metrics.h"
-#include "engine/gate/paired.h"
+#include "engine/gate/parallel_for.h"
 #include "engine/gate/resampling.h"
 
 namespace pawl::gate {
@@ -24,13 +24,13 @@ namespace pawl::gate {
 struct BootstrapOptions {
   std::uint64_t seed = 0;
   int replicates = 2000;  // > 0
-  double alpha = 0.05;    // each bound of an interval is missed with this probability, 0 < alpha < 0.5
 };
 
-// Of the same metric on the same examples. Not owned.
+// Of the same metric on the same examples; the metrics are not owned.
 struct PairedMetric {
   const LaneMetric* candidate = nullptr;
   const LaneMetric* baseline = nullptr;
+  double alpha = 0.05;  // each bound of the interval is missed with this probability, 0 < alpha < 0.5
 };
 
 struct PairedBootstrap {
@@ -46,15 +46,10 @@ struct PairedBootstrap {
   const Interval& interval() const { return bca ? *bca : percentile; }
 };
 
-// Runs task(0) ... task(count - 1), each once, in any order, on any threads, and returns when all are done.
-// The caller's: this code starts no threads.
-using ParallelFor = std::function<void(std::size_t count, const std::function<void(std::size_t)>& task)>;
-void serial_for(std::size_t count, const std::function<void(std::size_t)>& task);
-
 // A result for each pair of metrics, all on the same resamples. A task takes 16 bytes for each example. Error
-// `invalid`: a metric is undefined for the examples themselves, or for more than a twentieth of the
+// `invalid` of a pair: a metric is undefined for the examples themselves, or for more than a twentieth of the
 // resamples, which says that the test set is too small for it.
-Result<std::vector<PairedBootstrap>> paired_bootstrap(const Resampling& resampling,
+std::vector<Result<PairedBootstrap>> paired_bootstrap(const Resampling& resampling,
                                                       std::span<const PairedMetric> metrics,
                                                       const BootstrapOptions& options,
                                                       const ParallelFor& parallel_for = serial_for);

@@ -99,13 +99,4 @@ double bootstrap_standard_error(std::span<const double> replicates) {
   return std::sqrt(squares / static_cast<double>(replicates.size()));
 }
 
-MarginDecision decide(const Interval& difference, Direction direction, double margin) {
-  PAWL_CHECK(margin > 0);
-  const double worst = direction == Direction::higher ? difference.low : -difference.high;
-  const double best = direction == Direction::higher ? difference.high : -difference.low;
-  if (worst > -margin) return MarginDecision::not_worse;
-  if (best < -margin) return MarginDecision::worse;
-  return MarginDecision::undecided;
-}
-
 }  // namespace pawl::gate

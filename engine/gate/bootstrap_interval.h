@@ -1,5 +1,5 @@
 // Confidence intervals out of the replicates of a bootstrap (Efron & Tibshirani, An Introduction to the
-// Bootstrap, 1993, chapters 13 and 14), and the decision against a margin.
+// Bootstrap, 1993, chapters 13 and 14).
 //
 // Quantiles are those of the inverse distribution function: the smallest replicate with at least the asked
 // share of the replicates at or below it.
@@ -17,8 +17,7 @@
 #include <optional>
 #include <span>
 
-#include "engine/gate/paired.h"
-#include "engine/gate/policy.h"
+#include "engine/gate/interval.h"
 
 namespace pawl::gate {
 
@@ -45,14 +44,5 @@ double jackknife_acceleration(std::span<const double> jackknife);
 
 // Standard deviation of the replicates.
 double bootstrap_standard_error(std::span<const double> replicates);
-
-enum class MarginDecision {
-  not_worse,  // surely not worse than the baseline by more than the margin
-  worse,      // surely worse by more than the margin
-  undecided,
-};
-
-// `difference`: candidate minus baseline. margin > 0, in the units of the metric.
-MarginDecision decide(const Interval& difference, Direction direction, double margin);
 
 }  // namespace pawl::gate

@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/base/error.h"
 #include "engine/gate/evaluation.h"
 #include "engine/gate/paired.h"
+#include "engine/gate/parallel_for.h"
 #include "engine/gate/policy.h"
 
 namespace pawl::gate {
@@ -45,17 +47,32 @@ void want_columns(const PairedTest& test, WantedColumns& wanted);
 // Whether a lower value of what the test compares is better: only a column can be like that.
 bool lower_is_better(const PairedTest& test, Direction direction);
 
-// Over all examples, or over `subset` (positions in order of ids). Errors: conflict when the test sets
-// differ; invalid when a column is missing or the test cannot be made of these examples, with the reason.
+// Positions in order of ids; nullopt: all examples.
+using Subset = std::optional<std::span<const std::uint32_t>>;
+
+// Errors: conflict when the test sets differ; invalid when a column is missing or the test cannot be made of
+// these examples, with the reason.
 Result<Comparison> compare_models(const PairedTest& test, Direction direction,
                                   const EvaluationVector& candidate, const EvaluationVector& baseline,
-                                  std::optional<std::span<const std::uint32_t>> subset = std::nullopt);
+                                  const Subset& subset = std::nullopt,
+                                  const ParallelFor& parallel_for = serial_for);
 
-// Every position, in order.
-std::vector<std::uint32_t> all_examples(const EvaluationVector& vector);
+struct ModelTest {
+  PairedTest test;
+  Direction direction = Direction::higher;
+};
+
+// The same of each test, over all examples: those that take a bootstrap share its resamples.
+std::vector<Result<Comparison>> compare_models(std::span<const ModelTest> tests,
+                                               const EvaluationVector& candidate,
+                                               const EvaluationVector& baseline,
+                                               const ParallelFor& parallel_for = serial_for);
 
 // What the test compares, of one model. Errors as above.
 Result<double> value_of(const PairedTest& test, const EvaluationVector& vector,
-                        std::span<const std::uint32_t> subset);
+                        const Subset& subset = std::nullopt);
+
+// The column of numbers, or why there is none.
+Result<std::span<const double>> column_of(const EvaluationVector& vector, const std::string& name);
 
 }  // namespace pawl::gate

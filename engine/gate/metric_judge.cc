@@ -7,7 +7,6 @@
 
 #include "engine/base/text.h"
 #include "engine/gate/comparability.h"
-#include "engine/gate/comparison.h"
 #include "engine/gate/paired_reason.h"
 #include "engine/gate/seed_judge.h"
 #include "engine/gate/slice_judge.h"
@@ -20,8 +19,13 @@ namespace {
 // Judges one metric; the reasons go to `out` in the order of the checks.
 class MetricJudge {
  public:
-  MetricJudge(const Policy& policy, const MetricRule& rule, const Inputs& inputs, std::vector<Reason>& out)
-      : policy_(policy), rule_(rule), inputs_(inputs), out_(out) {}
+  MetricJudge(const MetricContext& context, std::vector<Reason>& out)
+      : context_(context),
+        policy_(context.policy),
+        rule_(context.rule),
+        inputs_(context.inputs),
+        baseline_(context.baseline),
+        out_(out) {}
 
   void run() {
     const Metric* metric = find_metric(inputs_.evidence.metrics, rule_.metric);
@@ -31,7 +35,7 @@ class MetricJudge {
     if (rule_.floor) check_bound(Check::floor, *rule_.floor, value_ >= *rule_.floor);
     if (rule_.ceiling) check_bound(Check::ceiling, *rule_.ceiling, value_ <= *rule_.ceiling);
     if (rule_.max_drop || rule_.paired || rule_.seeds) compare_with_baseline();
-    judge_slices(policy_, rule_, inputs_, out_);
+    judge_slices(context_, out_);
     if (out_.size() == before) {
       add(Check::metric, Status::pass,
           fmt::format("{} is {}, nothing is asked of it", rule_.metric, format_number(value_)));
@@ -91,8 +95,8 @@ class MetricJudge {
   }
 
   void compare_with_baseline() {
-    if (!inputs_.baseline) return without_baseline();
-    const Evidence& old = inputs_.baseline->evidence;
+    if (baseline_ == nullptr) return without_baseline();
+    const Evidence& old = baseline_->evidence;
     const Metric* before = find_metric(old.metrics, rule_.metric);
     if (before != nullptr && std::isfinite(before->value)) baseline_value_ = before->value;
     const std::string problem = incomparable();
@@ -104,7 +108,7 @@ class MetricJudge {
     if (rule_.max_drop) check_max_drop();
     if (rule_.paired) check_paired();
     if (rule_.seeds)
-      out_.push_back(judge_seeds(rule_, inputs_.evidence, old, describe(inputs_.baseline->run)));
+      out_.push_back(judge_seeds(rule_, inputs_.evidence, old, describe(baseline_->run)));
   }
 
   void without_baseline() {
@@ -125,7 +129,7 @@ class MetricJudge {
     const PairedTest& test = *rule_.paired;
     const EvaluationVector* now = predictions_of(test);
     if (now == nullptr) return false;
-    if (const auto value = value_of(test, *now, all_examples(*now)); !value) {
+    if (const auto value = value_of(test, *now); !value) {
       add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, value.error().message()));
       return false;
     }
@@ -146,7 +150,7 @@ class MetricJudge {
 
   // Why the baseline's numbers say nothing about this run's; empty when they do.
   std::string incomparable() const {
-    const Baseline& baseline = *inputs_.baseline;
+    const Baseline& baseline = *baseline_;
     if ((rule_.max_drop || rule_.seeds) && !baseline_value_) {
       return fmt::format("{} has no {}", describe(baseline.run), rule_.metric);
     }
@@ -166,16 +170,14 @@ class MetricJudge {
         drop_of(rule_.direction, value_, *baseline_value_, *rule_.max_drop, rule_.max_drop_relative);
     add(Check::max_drop, drop.holds ? Status::pass : Status::fail,
         fmt::format("{} (limit {}) against {}", describe_change(rule_.metric, *baseline_value_, value_),
-                    format_number(drop.limit), describe(inputs_.baseline->run)))
+                    format_number(drop.limit), describe(baseline_->run)))
         .limit = drop.limit;
   }
 
   void check_paired() {
     const PairedTest& test = *rule_.paired;
-    const EvaluationVector* now = predictions_of(test);
-    if (now == nullptr) return;
-    const auto comparison = compare_models(test, rule_.direction, *now,
-                                           *find_vector(inputs_.baseline->evidence, test.predictions));
+    if (predictions_of(test) == nullptr) return;
+    const Result<Comparison>& comparison = *context_.compared;
     if (!comparison) {
       add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, comparison.error().to_string()));
       return;
@@ -192,7 +194,7 @@ class MetricJudge {
     const bool same =
         baseline_value_ && std::abs(value_ - *baseline_value_ - comparison->difference()) < 1e-3;
     Reason reason = paired_reason(test, rule_.metric, *comparison, test.margin, change,
-                                  same ? "" : what_is_compared(test), describe(inputs_.baseline->run));
+                                  same ? "" : what_is_compared(test), describe(baseline_->run));
     reason.value = value_;
     reason.baseline = baseline_value_;
     out_.push_back(std::move(reason));
@@ -214,9 +216,11 @@ class MetricJudge {
     return same_name && same_file && !is_near(value_) && !is_near(value_ / 100);
   }
 
+  const MetricContext& context_;
   const Policy& policy_;
   const MetricRule& rule_;
   const Inputs& inputs_;
+  const Baseline* const baseline_;
   std::vector<Reason>& out_;
   double value_ = std::nan("");
   std::optional<double> baseline_value_;
@@ -224,9 +228,8 @@ class MetricJudge {
 
 }  // namespace
 
-void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
-                  std::vector<Reason>& out) {
-  MetricJudge(policy, rule, inputs, out).run();
+void judge_metric(const MetricContext& context, std::vector<Reason>& out) {
+  MetricJudge(context, out).run();
 }
 
 std::string_view advice_without_baseline(const Inputs& inputs) {

@@ -4,15 +4,14 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/gate/verdict.h"
+#include "engine/gate/metric_context.h"
 
 namespace pawl::gate {
 
 inline constexpr std::string_view kMetricsFile = "metrics.json";
 
 // Adds at least one reason, in the order of the checks in verdict.h.
-void judge_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
-                  std::vector<Reason>& out);
+void judge_metric(const MetricContext& context, std::vector<Reason>& out);
 
 // What to do when there is no baseline and bootstrapping is over, or was not asked for.
 std::string_view advice_without_baseline(const Inputs& inputs);

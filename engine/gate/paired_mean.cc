@@ -39,12 +39,6 @@ double distance_from(const PairedMean& mean, double gain) {
   return distance == 0 ? 0 : std::copysign(std::numeric_limits<double>::infinity(), distance);
 }
 
-MeanDecision decide_by_t(const PairedMean& mean, double margin, double alpha) {
-  const Interval interval = t_interval(mean, alpha);
-  return {MeanDecision::Method::paired_t, mean.n, mean.gain, interval.low, interval.high,
-          t_p_worse(mean, margin)};
-}
-
 }  // namespace
 
 double PairedMean::standard_error() const {
@@ -81,6 +75,13 @@ double t_p_worse(const PairedMean& mean, double margin) {
 double t_p_two_sided(const PairedMean& mean) {
   const double t = distance_from(mean, 0);
   return std::isinf(t) ? 0 : 2 * cdf(t_distribution(mean), -std::abs(t));
+}
+
+MeanDecision decide_by_t(const PairedMean& mean, double margin, double alpha) {
+  PAWL_CHECK(mean.n >= kMinExamplesForT);
+  const Interval interval = t_interval(mean, alpha);
+  return {MeanDecision::Method::paired_t, mean.n, mean.gain, interval.low, interval.high,
+          t_p_worse(mean, margin)};
 }
 
 Result<MeanDecision> decide_mean(std::span<const double> candidate, std::span<const double> baseline,

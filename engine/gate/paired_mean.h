@@ -52,7 +52,10 @@ struct MeanDecision {
 
 inline constexpr std::int64_t kMinExamplesForT = 30;
 
-// margin >= 0 in the unit of the metric, 0 < alpha < 0.5. `seed` as in permutation.h.
+// By Student's t. mean.n >= kMinExamplesForT, margin >= 0 in the unit of the metric, 0 < alpha < 0.5.
+MeanDecision decide_by_t(const PairedMean& mean, double margin, double alpha);
+
+// By what there are enough values for. `seed` as in permutation.h.
 Result<MeanDecision> decide_mean(std::span<const double> candidate, std::span<const double> baseline,
                                  Direction direction, double margin, double alpha, std::uint64_t seed);
 

@@ -6,9 +6,9 @@
 
 #include "engine/base/text.h"
 #include "engine/gate/comparability.h"
-#include "engine/gate/comparison.h"
 #include "engine/gate/multiplicity.h"
 #include "engine/gate/paired_reason.h"
+#include "engine/gate/slice_comparison.h"
 #include "engine/gate/slices.h"
 #include "engine/gate/wording.h"
 
@@ -22,10 +22,16 @@ constexpr double kFalseDiscoveryRate = 0.05;
 
 class SliceJudge {
  public:
-  SliceJudge(const Policy& policy, const MetricRule& rule, const Inputs& inputs, std::vector<Reason>& out)
-      : policy_(policy), rule_(rule), inputs_(inputs), out_(out), test_(rule.paired.value_or(PairedTest())) {
-    now_ = find_vector(inputs.evidence, test_.predictions);
-    if (inputs.baseline) then_ = find_vector(inputs.baseline->evidence, test_.predictions);
+  SliceJudge(const MetricContext& context, std::vector<Reason>& out)
+      : policy_(context.policy),
+        rule_(context.rule),
+        inputs_(context.inputs),
+        baseline_(context.baseline),
+        parallel_for_(context.parallel_for),
+        out_(out),
+        test_(rule_.paired.value_or(PairedTest())) {
+    now_ = find_vector(inputs_.evidence, test_.predictions);
+    if (baseline_ != nullptr) then_ = find_vector(baseline_->evidence, test_.predictions);
   }
 
   void run() {
@@ -51,53 +57,47 @@ class SliceJudge {
       return add(Status::error, name_of(slices),
                  fmt::format("{}, slices by {}: {}", rule_.metric, name_of(slices), problem));
     }
-    const auto slicing = slice(slices, *now_);
+    auto slicing = slice(slices, *now_);
     if (!slicing) {
       return add(Status::error, name_of(slices),
                  fmt::format("{} by {}: {}", rule_.metric, name_of(slices), slicing.error().message()));
     }
     const bool comparable = can_compare(slices);
-    std::vector<std::string> small;
-    for (std::size_t i = 0; i < slicing->names.size(); ++i) {
-      if (static_cast<std::int64_t>(slicing->examples[i].size()) < slices.min_examples) {
-        small.push_back(describe_small(slicing->names[i], slicing->examples[i], comparable));
-      } else {
-        judge_one(slices, slicing->names[i], slicing->examples[i], comparable);
-      }
-    }
-    if (!small.empty()) tell_small(slices, std::move(small), slicing->names.size());
+    const std::size_t all = slicing->names.size();
+    const auto [judged, small] = split_by_size(*std::move(slicing), slices.min_examples);
+    judge_each(slices, judged, comparable);
+    if (!small.names.empty()) tell_small(slices, small, comparable, all);
   }
 
   // "lang=ch (12 examples, 0.9, was 1)"
-  std::string describe_small(const std::string& name, const std::vector<std::uint32_t>& examples,
-                             bool comparable) const {
-    std::string out = fmt::format("{} ({} example{}", name, examples.size(), examples.size() == 1 ? "" : "s");
-    if (const auto now = value_of(test_, *now_, examples)) {
-      out += ", " + format_number(*now);
-      const auto then = comparable ? value_of(test_, *then_, examples) : now;
-      if (comparable && then) out += ", was " + format_number(*then);
-    }
+  static std::string describe_small(const std::string& name, std::int64_t examples, const Result<double>& now,
+                                    const Result<double>* then) {
+    std::string out = fmt::format("{} ({} example{}", name, examples, examples == 1 ? "" : "s");
+    if (now) out += ", " + format_number(*now);
+    if (now && then != nullptr && *then) out += ", was " + format_number(**then);
     return out + ")";
   }
 
   // A slice that was asked for and cannot be judged is red; one among many values of a column is told.
-  void tell_small(const SliceRule& slices, std::vector<std::string> small, std::size_t all) {
-    const bool none_judged = small.size() == all;
-    const std::size_t count = small.size();
-    if (count > kNamedSmallSlices) {
-      small.resize(kNamedSmallSlices);
-      small.push_back("...");
+  void tell_small(const SliceRule& slices, const Slicing& small, bool comparable, std::size_t all) {
+    const std::size_t count = small.names.size();
+    const auto now = values_of_slices(test_, *now_, small);
+    const auto then = comparable ? values_of_slices(test_, *then_, small) : now;
+    std::vector<std::string> told;
+    for (std::size_t i = 0; i < std::min(count, kNamedSmallSlices); ++i) {
+      told.push_back(describe_small(small.names[i], small.sizes[i], now[i], comparable ? &then[i] : nullptr));
     }
-    add(none_judged ? Status::error : Status::not_judged, name_of(slices),
+    if (count > kNamedSmallSlices) told.push_back("...");
+    add(count == all ? Status::error : Status::not_judged, name_of(slices),
         fmt::format("{} by {}: {} of {} slices {} fewer than {} examples and {} not judged: {}", rule_.metric,
                     name_of(slices), count, all, count == 1 ? "has" : "have", slices.min_examples,
-                    count == 1 ? "is" : "are", join(small, ", ")));
+                    count == 1 ? "is" : "are", join(told, ", ")));
   }
 
   // Says why not, once for the rule.
   bool can_compare(const SliceRule& slices) {
     if (!slices.max_drop && !slices.margin) return false;
-    if (!inputs_.baseline) {
+    if (baseline_ == nullptr) {
       // The metric's own reason says that there is no baseline, unless only its slices are compared.
       const bool said = rule_.max_drop || rule_.paired;
       const bool bootstrap = policy_.bootstrap && !inputs_.target_was_ever_green;
@@ -115,32 +115,42 @@ class SliceJudge {
     } else if (const auto aligned = compare(*now_, *then_); !aligned) {
       problem = aligned.error().message();
     } else {
-      problem = why_incomparable(rule_, inputs_.evidence, inputs_.baseline->evidence);
+      problem = why_incomparable(rule_, inputs_.evidence, baseline_->evidence);
       if (problem.empty()) problem = slicing_problem(slices, *now_, *then_);
     }
     if (problem.empty()) return true;
     add(Status::no_baseline, name_of(slices),
         fmt::format("{} by {} cannot be compared with {}: {}", rule_.metric, name_of(slices),
-                    describe(inputs_.baseline->run), problem),
+                    describe(baseline_->run), problem),
         Check::baseline);
     return false;
   }
 
-  void judge_one(const SliceRule& slices, const std::string& name, const std::vector<std::uint32_t>& examples,
-                 bool comparable) {
-    const std::string metric = fmt::format("{} of {}", rule_.metric, name);
-    if (slices.floor) check_floor(*slices.floor, name, metric, examples);
-    if (!comparable) return;
+  void judge_each(const SliceRule& slices, const Slicing& slicing, bool comparable) {
     PairedTest test = test_;
     if (slices.margin) test.margin = *slices.margin;
-    const auto comparison = compare_models(test, rule_.direction, *now_, *then_, examples);
+    std::vector<Result<double>> values;
+    if (slices.floor) values = values_of_slices(test, *now_, slicing);
+    std::vector<Result<Comparison>> compared;
+    if (comparable) {
+      compared = compare_slices(test, rule_.direction, *now_, *then_, slicing, parallel_for_);
+    }
+    for (std::size_t i = 0; i < slicing.names.size(); ++i) {
+      const std::string metric = fmt::format("{} of {}", rule_.metric, slicing.names[i]);
+      if (slices.floor) check_floor(*slices.floor, slicing.names[i], metric, values[i]);
+      if (comparable) check_change(slices, slicing.names[i], metric, test, compared[i]);
+    }
+  }
+
+  void check_change(const SliceRule& slices, const std::string& name, const std::string& metric,
+                    const PairedTest& test, const Result<Comparison>& comparison) {
     if (!comparison)
       return add(Status::error, name, fmt::format("{}: {}", metric, comparison.error().message()));
     if (slices.max_drop) check_max_drop(*slices.max_drop, name, metric, *comparison);
     if (!slices.margin) return;
     Reason reason = paired_reason(test, rule_.metric, *comparison, test.margin,
                                   describe_change(metric, comparison->baseline, comparison->candidate), "",
-                                  describe(inputs_.baseline->run));
+                                  describe(baseline_->run));
     reason.slice = name;
     reason.value = comparison->candidate;
     reason.baseline = comparison->baseline;
@@ -148,8 +158,7 @@ class SliceJudge {
   }
 
   void check_floor(double floor, const std::string& name, const std::string& metric,
-                   const std::vector<std::uint32_t>& examples) {
-    const auto value = value_of(test_, *now_, examples);
+                   const Result<double>& value) {
     if (!value) return add(Status::error, name, fmt::format("{}: {}", metric, value.error().message()));
     const bool holds = *value >= floor;
     const auto [shown, bound] = format_numbers(*value, floor);
@@ -168,7 +177,7 @@ class SliceJudge {
     add(drop.holds ? Status::pass : Status::fail, name,
         fmt::format("{} (limit {}, {} examples) against {}",
                     describe_change(metric, comparison.baseline, comparison.candidate),
-                    format_number(drop.limit), comparison.n, describe(inputs_.baseline->run)),
+                    format_number(drop.limit), comparison.n, describe(baseline_->run)),
         Check::max_drop);
     out_.back().value = comparison.candidate;
     out_.back().baseline = comparison.baseline;
@@ -193,14 +202,14 @@ class SliceJudge {
     if (!compare(*now_, *then_)) return;
     std::vector<Found> found;
     for (const SliceRule& slices : possible_slicings(*now_)) {
-      const auto slicing = slice(slices, *now_);
+      auto slicing = slice(slices, *now_);
       if (!slicing || !slicing_problem(slices, *now_, *then_).empty()) continue;
-      for (std::size_t i = 0; i < slicing->names.size(); ++i) {
-        if (static_cast<std::int64_t>(slicing->examples[i].size()) < kMinExamplesFound) continue;
-        PairedTest test = test_;
-        test.of = PairedTest::Of::accuracy;
-        auto comparison = compare_models(test, rule_.direction, *now_, *then_, slicing->examples[i]);
-        if (comparison) found.push_back({slicing->names[i], std::move(*comparison)});
+      const Slicing looked_at = split_by_size(*std::move(slicing), kMinExamplesFound).first;
+      PairedTest test = test_;
+      test.of = PairedTest::Of::accuracy;
+      auto compared = compare_slices(test, rule_.direction, *now_, *then_, looked_at);
+      for (std::size_t i = 0; i < compared.size(); ++i) {
+        if (compared[i]) found.push_back({looked_at.names[i], *std::move(compared[i])});
       }
     }
     std::vector<double> p;
@@ -222,7 +231,7 @@ class SliceJudge {
     }
     add(Status::not_judged, "",
         fmt::format(
-            "slices in which fewer answers are right than in {}: {}{}", describe(inputs_.baseline->run),
+            "slices in which fewer answers are right than in {}: {}{}", describe(baseline_->run),
             join(told, ", "),
             worse.size() > told.size() ? fmt::format(" and {} more", worse.size() - told.size()) : ""));
   }
@@ -230,6 +239,8 @@ class SliceJudge {
   const Policy& policy_;
   const MetricRule& rule_;
   const Inputs& inputs_;
+  const Baseline* const baseline_;
+  const ParallelFor& parallel_for_;
   std::vector<Reason>& out_;
   const PairedTest test_;
   const EvaluationVector* now_ = nullptr;
@@ -238,9 +249,8 @@ class SliceJudge {
 
 }  // namespace
 
-void judge_slices(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
-                  std::vector<Reason>& out) {
-  SliceJudge(policy, rule, inputs, out).run();
+void judge_slices(const MetricContext& context, std::vector<Reason>& out) {
+  SliceJudge(context, out).run();
 }
 
 }  // namespace pawl::gate

@@ -3,13 +3,12 @@
 
 #include <vector>
 
-#include "engine/gate/verdict.h"
+#include "engine/gate/metric_context.h"
 
 namespace pawl::gate {
 
 // Adds a reason for every check of every slice that a rule asks for, and one that names the worst slices
 // found by themselves when the metric has a paired test and slices got significantly worse.
-void judge_slices(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
-                  std::vector<Reason>& out);
+void judge_slices(const MetricContext& context, std::vector<Reason>& out);
 
 }  // namespace pawl::gate

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "engine/gate/paired_slices.h"
 
 namespace pawl::gate {
 namespace {
@@ -24,14 +25,15 @@ Error no_column(const std::string& column, const EvaluationVector& vector) {
                                           meant.empty() ? "" : fmt::format("; did you mean {}?", meant))};
 }
 
+// Classes among the predictions only have no examples and are no slices.
 Slicing by_code(const std::string& column, const std::vector<std::string>& names,
                 const std::vector<std::uint32_t>& codes) {
-  Slicing out;
-  out.examples.resize(names.size());
-  for (const std::string& name : names) out.names.push_back(fmt::format("{}={}", column, name));
-  for (std::size_t i = 0; i < codes.size(); ++i)
-    out.examples[codes[i]].push_back(static_cast<std::uint32_t>(i));
-  return out;
+  Slicing all;
+  for (const std::string& name : names) all.names.push_back(fmt::format("{}={}", column, name));
+  all.sizes.resize(names.size());
+  all.slice_of = codes;
+  for (const std::uint32_t code : codes) ++all.sizes[code];
+  return split_by_size(std::move(all), 1).first;
 }
 
 // Drops from `kept` what does not satisfy the condition.
@@ -63,19 +65,40 @@ Result<void> filter(const SliceRule::Where& where, const EvaluationVector& vecto
   return {};
 }
 
-// Classes among the predictions only have no examples and are no slices.
-void drop_empty(Slicing& slicing) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < slicing.names.size(); ++i) {
-    if (slicing.examples[i].empty()) continue;
-    std::swap(slicing.names[kept], slicing.names[i]);
-    std::swap(slicing.examples[kept++], slicing.examples[i]);
+// The slices for which `is_in` says yes.
+template <class IsIn>
+Slicing only(const Slicing& all, IsIn is_in) {
+  Slicing out;
+  std::vector<std::uint32_t> code_of(all.names.size(), kNoSlice);
+  for (std::size_t i = 0; i < all.names.size(); ++i) {
+    if (!is_in(all.sizes[i])) continue;
+    code_of[i] = static_cast<std::uint32_t>(out.names.size());
+    out.names.push_back(all.names[i]);
+    out.sizes.push_back(all.sizes[i]);
   }
-  slicing.names.resize(kept);
-  slicing.examples.resize(kept);
+  out.slice_of.reserve(all.slice_of.size());
+  for (const std::uint32_t code : all.slice_of) {
+    out.slice_of.push_back(code == kNoSlice ? kNoSlice : code_of[code]);
+  }
+  return out;
 }
 
 }  // namespace
+
+std::vector<std::vector<std::uint32_t>> examples_by_slice(const Slicing& slicing) {
+  std::vector<std::vector<std::uint32_t>> out(slicing.names.size());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i].reserve(static_cast<std::size_t>(slicing.sizes[i]));
+  for (std::size_t i = 0; i < slicing.slice_of.size(); ++i) {
+    if (slicing.slice_of[i] != kNoSlice) out[slicing.slice_of[i]].push_back(static_cast<std::uint32_t>(i));
+  }
+  return out;
+}
+
+std::pair<Slicing, Slicing> split_by_size(Slicing slicing, std::int64_t min_examples) {
+  const auto is_large = [&](std::int64_t size) { return size >= min_examples; };
+  if (std::all_of(slicing.sizes.begin(), slicing.sizes.end(), is_large)) return {std::move(slicing), {}};
+  return {only(slicing, is_large), only(slicing, [&](std::int64_t size) { return !is_large(size); })};
+}
 
 void want_columns(const SliceRule& rule, WantedColumns& wanted) {
   const auto want_words = [&](const std::string& column) {
@@ -96,11 +119,7 @@ void want_columns(const SliceRule& rule, WantedColumns& wanted) {
 }
 
 Result<Slicing> slice(const SliceRule& rule, const EvaluationVector& vector) {
-  if (rule.by == kLabel) {
-    Slicing out = by_code(rule.by, vector.classes.names, vector.classes.labels);
-    drop_empty(out);
-    return out;
-  }
+  if (rule.by == kLabel) return by_code(rule.by, vector.classes.names, vector.classes.labels);
   if (!rule.by.empty()) {
     const auto column = vector.words.find(rule.by);
     if (column == vector.words.end()) return no_column(rule.by, vector);
@@ -109,7 +128,10 @@ Result<Slicing> slice(const SliceRule& rule, const EvaluationVector& vector) {
   std::vector<std::uint32_t> kept(static_cast<std::size_t>(vector.n));
   for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = static_cast<std::uint32_t>(i);
   for (const SliceRule::Where& where : rule.where) PAWL_RETURN_IF_ERROR(filter(where, vector, kept));
-  return Slicing{{rule.name}, {std::move(kept)}};
+  Slicing out{{rule.name}, {static_cast<std::int64_t>(kept.size())}, {}};
+  out.slice_of.resize(static_cast<std::size_t>(vector.n), kNoSlice);
+  for (const std::uint32_t i : kept) out.slice_of[i] = 0;
+  return out;
 }
 
 std::string slicing_problem(const SliceRule& rule, const EvaluationVector& candidate,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -15,9 +16,16 @@ namespace pawl::gate {
 
 // Slices that do not overlap.
 struct Slicing {
-  std::vector<std::string> names;                    // "lang=de", "label=3", or the name of the query
-  std::vector<std::vector<std::uint32_t>> examples;  // of each slice, ascending: positions in order of ids
+  std::vector<std::string> names;       // "lang=de", "label=3", or the name of the query
+  std::vector<std::int64_t> sizes;      // examples of each
+  std::vector<std::uint32_t> slice_of;  // in order of ids: which of the names, or kNoSlice (paired_slices.h)
 };
+
+// Of each slice, ascending: positions in order of ids.
+std::vector<std::vector<std::uint32_t>> examples_by_slice(const Slicing& slicing);
+
+// The slices of at least so many examples, and the others.
+std::pair<Slicing, Slicing> split_by_size(Slicing slicing, std::int64_t min_examples);
 
 // What the rule needs of a prediction file is added to `wanted`.
 void want_columns(const SliceRule& rule, WantedColumns& wanted);

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <span>
 #include <tuple>
+#include <utility>
 
 #include "engine/base/text.h"
 #include "engine/gate/condition_judge.h"
@@ -53,18 +55,38 @@ void add_failures(const Inputs& inputs, std::vector<Reason>& out) {
   }
 }
 
-void add_metric(const Policy& policy, const MetricRule& rule, const Inputs& inputs,
-                std::vector<Reason>& out) {
-  if (const auto own = inputs.own_baselines.find(rule.metric); own != inputs.own_baselines.end()) {
-    Inputs compared;
-    compared.evidence = inputs.evidence;
-    compared.baseline = own->second;
-    compared.target_branch = inputs.target_branch;
-    judge_metric(policy, rule, compared, out);
-  } else {
-    judge_metric(policy, rule, inputs, out);
+// What a metric is compared with; nullptr: nothing.
+const Baseline* baseline_of(const MetricRule& rule, const Inputs& inputs) {
+  const auto own = inputs.own_baselines.find(rule.metric);
+  if (own != inputs.own_baselines.end()) return &own->second;
+  return inputs.baseline ? &*inputs.baseline : nullptr;
+}
+
+using Compared = std::map<const MetricRule*, Result<Comparison>>;
+
+// The paired tests of all metrics. Those of the same two models are made together, for what they share.
+Compared compare_all(const Policy& policy, const Inputs& inputs, const ParallelFor& parallel_for) {
+  struct Group {
+    std::vector<const MetricRule*> rules;
+    std::vector<ModelTest> tests;
+  };
+  std::map<std::pair<const EvaluationVector*, const EvaluationVector*>, Group> groups;
+  for (const MetricRule& rule : policy.metrics) {
+    const Baseline* baseline = baseline_of(rule, inputs);
+    if (!rule.paired || baseline == nullptr) continue;
+    const EvaluationVector* now = find_vector(inputs.evidence, rule.paired->predictions);
+    const EvaluationVector* then = find_vector(baseline->evidence, rule.paired->predictions);
+    if (now == nullptr || then == nullptr) continue;
+    Group& group = groups[{now, then}];
+    group.rules.push_back(&rule);
+    group.tests.push_back({*rule.paired, rule.direction});
   }
-  if (policy.sustained) judge_sustained(*policy.sustained, rule, inputs, out);
+  Compared out;
+  for (const auto& [models, group] : groups) {
+    auto results = compare_models(group.tests, *models.first, *models.second, parallel_for);
+    for (std::size_t i = 0; i < results.size(); ++i) out.emplace(group.rules[i], std::move(results[i]));
+  }
+  return out;
 }
 
 // `reasons` are those of add_failures. A stage that only rules failed follows their waivers: all or none.
@@ -95,7 +117,20 @@ const Reason* failed_stage(const std::vector<Reason>& reasons) {
   return it == reasons.end() ? nullptr : &*it;
 }
 
-void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>& out) {
+void judge_metrics(const Policy& policy, const Inputs& inputs, const ParallelFor& parallel_for,
+                   std::vector<Reason>& out) {
+  const Compared compared = compare_all(policy, inputs, parallel_for);
+  for (const MetricRule& rule : policy.metrics) {
+    const auto it = compared.find(&rule);
+    judge_metric({policy, rule, inputs, baseline_of(rule, inputs),
+                  it == compared.end() ? nullptr : &it->second, parallel_for},
+                 out);
+    if (policy.sustained) judge_sustained(*policy.sustained, rule, inputs, out);
+  }
+}
+
+void add_metrics(const Policy& policy, const Inputs& inputs, const ParallelFor& parallel_for,
+                 std::vector<Reason>& out) {
   std::string unjudged;
   if (const Reason* stage = failed_stage(out)) {
     unjudged = fmt::format("stage {} did not succeed", stage->subject);
@@ -104,13 +139,10 @@ void add_metrics(const Policy& policy, const Inputs& inputs, std::vector<Reason>
     out.push_back(plain_reason(Check::output, Status::error, it->first, it->second));
     unjudged = fmt::format("{} cannot be read", it->first);
   }
+  if (unjudged.empty()) return judge_metrics(policy, inputs, parallel_for, out);
   for (const MetricRule& rule : policy.metrics) {
-    if (unjudged.empty()) {
-      add_metric(policy, rule, inputs, out);
-    } else {
-      out.push_back(plain_reason(Check::metric, Status::not_judged, rule.metric,
-                                 fmt::format("{} was not judged: {}", rule.metric, unjudged)));
-    }
+    out.push_back(plain_reason(Check::metric, Status::not_judged, rule.metric,
+                               fmt::format("{} was not judged: {}", rule.metric, unjudged)));
   }
 }
 
@@ -369,12 +401,12 @@ const Reason* most_telling(const std::vector<Reason>& reasons, std::string_view 
   return best;
 }
 
-Verdict judge(const Policy& policy, const Inputs& inputs) {
+Verdict judge(const Policy& policy, const Inputs& inputs, const ParallelFor& parallel_for) {
   Verdict verdict;
   add_failures(inputs, verdict.reasons);
   waive_failures(inputs, verdict.reasons);
   const std::size_t failures = verdict.reasons.size();
-  add_metrics(policy, inputs, verdict.reasons);
+  add_metrics(policy, inputs, parallel_for, verdict.reasons);
   correct_for_many(verdict.reasons);
   add_conditions(policy, inputs, verdict);
   apply_waivers(std::span(verdict.reasons).subspan(failures), inputs.waivers, inputs.now_unix_ms);

@@ -24,6 +24,7 @@
 #include "engine/gate/green_run.h"
 #include "engine/gate/metrics.h"
 #include "engine/gate/paired.h"
+#include "engine/gate/parallel_for.h"
 #include "engine/gate/policy.h"
 #include "engine/gate/test_ledger.h"
 #include "engine/gate/waivers.h"
@@ -186,7 +187,10 @@ struct Verdict {
 // policy.bootstrap lets a run pass while the target branch was never green and there is no baseline at all;
 // floors, ceilings, rules and stages hold then too. Conditions are judged as condition_judge.h says. A policy
 // without metrics and conditions judges rules and stages only.
-Verdict judge(const Policy& policy, const Inputs& inputs);
+//
+// `parallel_for` runs what takes long (resamples of a bootstrap, of 16 bytes for each example); the verdict
+// is the same whoever does.
+Verdict judge(const Policy& policy, const Inputs& inputs, const ParallelFor& parallel_for = serial_for);
 
 // PASS, and only by a waiver.
 bool is_waived(const Verdict& verdict);

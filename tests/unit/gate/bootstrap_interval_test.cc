@@ -113,19 +113,5 @@ TEST(BootstrapInterval, BcaMayBeUndefined) {
   EXPECT_EQ(bias_correction(replicates, 0.5), -std::numeric_limits<double>::infinity());
 }
 
-TEST(Decide, ComparesTheIntervalWithTheMargin) {
-  EXPECT_EQ(decide({-.004, .02}, Direction::higher, .005), MarginDecision::not_worse);
-  EXPECT_EQ(decide({-.02, -.006}, Direction::higher, .005), MarginDecision::worse);
-  EXPECT_EQ(decide({-.02, -.004}, Direction::higher, .005), MarginDecision::undecided);
-  EXPECT_EQ(decide({-.005, 0}, Direction::higher, .005), MarginDecision::undecided);
-  EXPECT_EQ(decide({0, 0}, Direction::higher, .005), MarginDecision::not_worse);
-}
-
-TEST(Decide, KnowsWhichWayIsBetter) {
-  EXPECT_EQ(decide({-.02, .004}, Direction::lower, .005), MarginDecision::not_worse);
-  EXPECT_EQ(decide({.006, .02}, Direction::lower, .005), MarginDecision::worse);
-  EXPECT_EQ(decide({.004, .02}, Direction::lower, .005), MarginDecision::undecided);
-}
-
 }  // namespace
 }  // namespace pawl::gate

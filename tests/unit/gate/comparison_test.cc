@@ -10,7 +10,9 @@
 #include "engine/gate/delong.h"
 #include "engine/gate/paired_mean.h"
 #include "engine/gate/paired_reason.h"
+#include "engine/gate/paired_slices.h"
 #include "engine/gate/predictions.h"
+#include "engine/gate/slice_comparison.h"
 
 namespace pawl::gate {
 namespace {
@@ -124,6 +126,63 @@ TEST_P(EveryStatistic, ASubsetIsATestSetOfItsOwn) {
   EXPECT_EQ(part->difference(), whole->difference());
   EXPECT_EQ(part->interval.low, whole->interval.low);
   EXPECT_EQ(*value_of(test, model(1000, as_good, test), first), part->candidate);
+}
+
+void expect_same(const Result<Comparison>& a, const Result<Comparison>& b) {
+  ASSERT_TRUE(a) << a.error().to_string();
+  ASSERT_TRUE(b) << b.error().to_string();
+  EXPECT_EQ(a->test, b->test);
+  EXPECT_EQ(a->n, b->n);
+  EXPECT_NEAR(a->candidate, b->candidate, 1e-12);
+  EXPECT_NEAR(a->baseline, b->baseline, 1e-12);
+  EXPECT_NEAR(a->interval.low, b->interval.low, 1e-12);
+  EXPECT_NEAR(a->interval.high, b->interval.high, 1e-12);
+  EXPECT_NEAR(a->p_worse, b->p_worse, 1e-9);
+  EXPECT_NEAR(a->p_margin, b->p_margin, 1e-9);
+  EXPECT_EQ(a->surely_worse, b->surely_worse);
+  EXPECT_EQ(a->surely_not_worse, b->surely_not_worse);
+  EXPECT_EQ(a->alike, b->alike);
+  EXPECT_EQ(a->counts, b->counts);
+  EXPECT_EQ(a->examples_needed, b->examples_needed);
+}
+
+TEST_P(EveryStatistic, SlicesTogetherAreSlicesOneByOne) {
+  const PairedTest test = test_of(GetParam(), 0.03);
+  const Direction direction = test.of == Of::mean ? Direction::lower : Direction::higher;
+  const EvaluationVector now = model(600, bad, test);
+  const EvaluationVector then = model(600, good, test);
+  Slicing slicing{{"few", "many", "empty", "most"}, {0, 0, 0, 0}, {}};
+  for (std::uint32_t i = 0; i < 600; ++i) {
+    const std::uint32_t code = i < 20 ? 0 : i % 7 == 0 ? kNoSlice : i % 3 == 0 ? 1 : 3;
+    slicing.slice_of.push_back(code);
+    if (code != kNoSlice) ++slicing.sizes[code];
+  }
+  const auto together = compare_slices(test, direction, now, then, slicing);
+  const auto values = values_of_slices(test, now, slicing);
+  const auto examples = examples_by_slice(slicing);
+  ASSERT_EQ(together.size(), 4u);
+  for (const std::size_t i : {0, 1, 3}) {
+    expect_same(together[i], compare_models(test, direction, now, then, examples[i]));
+    EXPECT_NEAR(*values[i], together[i]->candidate, 1e-12);
+  }
+  EXPECT_EQ(together[2].error().message(), "there are no examples to compare");
+}
+
+TEST_P(EveryStatistic, OfManyTestsEachIsWhatItIsAlone) {
+  const PairedTest test = test_of(GetParam(), 0.03);
+  PairedTest impossible = test_of(Of::average_precision, 0.03);
+  impossible.positive = "7";
+  PairedTest narrow = test_of(Of::macro_f1, 0.03);
+  narrow.alpha = 0.2;
+  EvaluationVector now = model(300, as_good, test_of(Of::auc, 0.03));
+  EvaluationVector then = model(300, good, test_of(Of::auc, 0.03));
+  now.numbers["loss"] = now.numbers["score"];
+  then.numbers["loss"] = then.numbers["score"];
+  const ModelTest tests[] = {{impossible}, {narrow}, {test}};
+  const auto together = compare_models(tests, now, then);
+  EXPECT_FALSE(together[0]);
+  expect_same(together[1], compare_models(narrow, Direction::higher, now, then));
+  expect_same(together[2], compare_models(test, Direction::higher, now, then));
 }
 
 INSTANTIATE_TEST_SUITE_P(Comparison, EveryStatistic,

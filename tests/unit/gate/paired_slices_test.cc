@@ -9,13 +9,25 @@ namespace pawl::gate {
 namespace {
 
 using Codes = std::vector<std::uint32_t>;
-using Hits = std::vector<std::uint8_t>;
 using Values = std::vector<double>;
 
+EvaluationVector answers(const std::vector<bool>& right) {
+  EvaluationVector out;
+  out.n = static_cast<std::int64_t>(right.size());
+  out.correct.resize((right.size() + 7) / 8);
+  for (std::size_t i = 0; i < right.size(); ++i) {
+    if (right[i]) out.correct[i / 8] |= static_cast<char>(1 << i % 8);
+  }
+  return out;
+}
+
 TEST(PairedSlices, Counts) {
-  const auto counts =
-      paired_counts_by_slice(Codes{0, 2, 0, 2, 2, 0}, 4, Hits{1, 1, 0, 0, 1, 1}, Hits{1, 0, 1, 0, 0, 0});
-  EXPECT_EQ(counts.value(), (std::vector<PairedCounts>{{3, 1, 1}, {0, 0, 0}, {3, 2, 0}, {0, 0, 0}}));
+  const auto counts = paired_answers_by_slice(Codes{0, 2, 0, 2, 2, 0, kNoSlice}, 4,
+                                              answers({1, 1, 0, 0, 1, 1, 1}), answers({1, 0, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(counts,
+            (std::vector<PairedAnswers>{{{3, 1, 1}, 2}, {{0, 0, 0}, 0}, {{3, 2, 0}, 2}, {{0, 0, 0}, 0}}));
+  EXPECT_EQ(counts[0].baseline_right(), 2);
+  EXPECT_EQ(counts[2].baseline_right(), 0);
 }
 
 TEST(PairedSlices, MomentsOfStudentsSleepData) {
@@ -25,6 +37,9 @@ TEST(PairedSlices, MomentsOfStudentsSleepData) {
   const auto moments = paired_moments_by_slice(Codes(10, 1), 2, first, second).value();
   EXPECT_EQ(moments[0], PairedMoments{});
   EXPECT_NEAR(moments[1].mean, -1.58, 1e-15);
+  EXPECT_NEAR(moments[1].candidate, 0.75, 1e-15);
+  EXPECT_NEAR(moments[1].baseline, 2.33, 1e-15);
+  EXPECT_FALSE(moments[1].alike);
   EXPECT_NEAR(moments[1].mean / std::sqrt(moments[1].m2 / 9 / 10), -4.062128, 5e-7);
 }
 
@@ -35,22 +50,16 @@ TEST(PairedSlices, MomentsSurviveALargeCommonDifference) {
   EXPECT_DOUBLE_EQ(moments[0].m2, 5);
 }
 
-TEST(PairedSlices, TheWholeIsItsSlicesCombined) {
-  const Values candidate{.3, .9, .1, .4, .8};
-  const Values baseline{.5, .2, .1, .9, .1};
-  const auto slices = paired_moments_by_slice(Codes{0, 2, 0, 2, 2}, 3, candidate, baseline).value();
-  const auto whole = paired_moments_by_slice(Codes{0, 0, 0, 0, 0}, 1, candidate, baseline).value()[0];
-  const PairedMoments combined = combine(combine(slices[0], slices[1]), slices[2]);
-  EXPECT_EQ(combined.n, whole.n);
-  EXPECT_DOUBLE_EQ(combined.mean, whole.mean);
-  EXPECT_DOUBLE_EQ(combined.m2, whole.m2);
+TEST(PairedSlices, ValuesThatAreEqualAreAlike) {
+  const auto moments =
+      paired_moments_by_slice(Codes{0, 0, 1, 1, kNoSlice}, 2, Values{1, 2, 3, 4, 9}, Values{1, 2, 3, 5, 8})
+          .value();
+  EXPECT_EQ(moments[0], (PairedMoments{2, 1.5, 1.5, 0, 0, true}));
+  EXPECT_EQ(moments[1], (PairedMoments{2, 3.5, 4, -0.5, 0.5, false}));
 }
 
-TEST(PairedSlices, RefusesAnUnknownSliceAndWhatIsNoNumber) {
+TEST(PairedSlices, RefusesWhatIsNoNumber) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_EQ(paired_counts_by_slice(Codes{0, 3}, 3, Hits{1, 1}, Hits{1, 1}).error().to_string(),
-            "example 1: slice code 3, there are 3 slices");
-  EXPECT_EQ(paired_moments_by_slice(Codes{1}, 1, Values{0}, Values{0}).error().code(), ErrorCode::invalid);
   EXPECT_EQ(paired_moments_by_slice(Codes{0}, 1, Values{kNan}, Values{0}).error().to_string(),
             "example 0: candidate nan, baseline 0");
 }

@@ -48,25 +48,36 @@ TEST(Slices, ByLabelColumnAndQuery) {
   const auto labels = slice(by("label"), vector);
   ASSERT_TRUE(labels);
   EXPECT_THAT(labels->names, ElementsAre("label=cat", "label=dog")) << "a bird was only ever predicted";
-  EXPECT_THAT(labels->examples, ElementsAre(ElementsAre(0, 2), ElementsAre(1, 3)));
+  EXPECT_THAT(examples_by_slice(*labels), ElementsAre(ElementsAre(0, 2), ElementsAre(1, 3)));
   const auto days = slice(by("day"), vector);
   ASSERT_TRUE(days);
   EXPECT_THAT(days->names, ElementsAre("day=mon", "day=tue"));
-  EXPECT_THAT(days->examples, ElementsAre(ElementsAre(0, 2), ElementsAre(1, 3)));
+  EXPECT_THAT(examples_by_slice(*days), ElementsAre(ElementsAre(0, 2), ElementsAre(1, 3)));
   const auto nights = slice(night, vector);
   ASSERT_TRUE(nights);
   EXPECT_THAT(nights->names, ElementsAre("night"));
-  EXPECT_THAT(nights->examples, ElementsAre(ElementsAre(2)));
+  EXPECT_THAT(examples_by_slice(*nights), ElementsAre(ElementsAre(2)));
 }
 
 TEST(Slices, RangesIncludeTheirStartAndNotTheirEnd) {
   const auto hours = [](std::optional<double> at_least, std::optional<double> below) {
     const SliceRule rule = query("q", {{"hour", {}, at_least, below}});
-    return slice(rule, parsed(kRides, {rule}))->examples[0];
+    return examples_by_slice(*slice(rule, parsed(kRides, {rule})))[0];
   };
   EXPECT_THAT(hours(21, 22), ElementsAre(1));
   EXPECT_THAT(hours(22, {}), ElementsAre(2));
   EXPECT_THAT(hours({}, 4), ElementsAre(0));
+}
+
+TEST(Slices, SplitBySizeKeepsEveryExampleOnce) {
+  const std::string text = kRides + "e,cat,cat,wed,3\nf,cat,cat,wed,4\n";
+  const auto [large, small] =
+      split_by_size(*slice(by("day"), parsed(text + "g,dog,dog,tue,1\n", {by("day")})), 3);
+  EXPECT_THAT(large.names, ElementsAre("day=tue"));
+  EXPECT_THAT(examples_by_slice(large), ElementsAre(ElementsAre(1, 3, 6)));
+  EXPECT_THAT(small.names, ElementsAre("day=mon", "day=wed"));
+  EXPECT_THAT(small.sizes, ElementsAre(2, 2));
+  EXPECT_THAT(examples_by_slice(small), ElementsAre(ElementsAre(0, 2), ElementsAre(4, 5)));
 }
 
 TEST(Slices, AMissingColumnIsNamed) {
@@ -91,7 +102,7 @@ TEST(Slices, MovedExamplesAreNoticed) {
 
 TEST(Slices, NumbersAreOneWordHoweverSpelled) {
   const SliceRule rule = query("q", {{"hour", {"3.0", "22"}, {}, {}}});
-  EXPECT_THAT(slice(rule, parsed(kRides, {rule}))->examples[0], ElementsAre(0, 2));
+  EXPECT_THAT(examples_by_slice(*slice(rule, parsed(kRides, {rule})))[0], ElementsAre(0, 2));
 }
 
 // --- judged

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "engine/gate/metric_judge.h"
 #include "engine/gate/predictions.h"
 #include "engine/gate/verdict_json.h"
 #include "nlohmann/json.hpp"
@@ -226,7 +227,8 @@ TEST(FailClosed, AChangedTestSetIsNoBaseline) {
       100, [](int) { return true; }, "2");
   for (const bool bootstrap : {false, true}) {
     for (const MetricRule& asked : {paired(.01, kLenient), max_drop(.02)}) {
-      const Verdict verdict = judge({.bootstrap = bootstrap, .metrics = {asked}, .conditions = {}, .stage = {}}, in);
+      const Verdict verdict =
+          judge({.bootstrap = bootstrap, .metrics = {asked}, .conditions = {}, .stage = {}}, in);
       EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
       EXPECT_EQ(
           only(verdict).sentence,
@@ -442,7 +444,8 @@ TEST(Paired, AnotherFileOfPredictions) {
 TEST(Verdict, TheWorstReasonGivesTheKind) {
   Policy all{.bootstrap = false,
              .metrics = {rule("gone"), paired(.01, kStrict), max_drop(.001), rule("new")},
-             .conditions = {}, .stage = {}};
+             .conditions = {},
+             .stage = {}};
   all.metrics[3].max_drop = .1;
   Inputs in = inputs(vectors(1000, 25, 35));
   in.evidence.metrics.push_back(metric("new", 1));
@@ -464,7 +467,8 @@ TEST(Verdict, TheHeadlineNamesTheCauseAndTheOthers) {
   accuracy.max_drop = .02;
   MetricRule loss = rule("loss", Direction::lower);
   loss.max_drop = .1;
-  const Verdict verdict = judge({.bootstrap = false, .metrics = {accuracy, loss}, .conditions = {}, .stage = {}}, in);
+  const Verdict verdict =
+      judge({.bootstrap = false, .metrics = {accuracy, loss}, .conditions = {}, .stage = {}}, in);
   EXPECT_THAT(verdict.headline,
               HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); also red: loss"));
   EXPECT_EQ(verdict.reasons.size(), 4u);
@@ -489,6 +493,34 @@ TEST(Verdict, ARuleThatFiredIsTheHeadline) {
 TEST(Verdict, GreenSaysWhatItComparedWith) {
   EXPECT_EQ(judge(policy(max_drop(.02)), inputs(.88, .87)).headline,
             "accuracy rose from 0.87 to 0.88 (limit 0.85) against run 1 of commit 3f2a91c (main)");
+}
+
+TEST(Verdict, IsTheSameWhoeverRunsTheTasks) {
+  Policy of_classes;
+  for (const double margin : {0.01, 0.02}) {
+    of_classes.metrics.push_back(rule(margin == 0.01 ? "f1" : "f2"));
+    of_classes.metrics.back().paired = PairedTest{.margin = margin, .of = PairedTest::Of::macro_f1};
+    SliceRule slices;
+    slices.by = "label";
+    slices.margin = 0.1;
+    of_classes.metrics.back().slices = {slices};
+  }
+  const auto predictions = [&](int wrong) {
+    std::string csv = "id,label,prediction\n";
+    for (int i = 0; i < 400; ++i) {
+      csv += std::to_string(i) + ',' + std::to_string(i % 3) + ',' + std::to_string(i % wrong ? i % 3 : 0) +
+             '\n';
+    }
+    return parse_predictions_csv(csv, "p", wanted_columns(of_classes, "predictions.csv")).value();
+  };
+  Inputs in = inputs({predictions(5), predictions(7)});
+  in.evidence.metrics = in.baseline->evidence.metrics = {metric("f1", .9), metric("f2", .9)};
+  std::size_t tasks = 0;
+  const auto backwards = [&](std::size_t count, const std::function<void(std::size_t)>& task) {
+    for (std::size_t i = count; i-- > 0; ++tasks) task(i);
+  };
+  EXPECT_EQ(to_json(judge(of_classes, in)), to_json(judge(of_classes, in, backwards)));
+  EXPECT_GT(tasks, 100u) << "each of the bootstraps has 125 and more";
 }
 
 TEST(Verdict, SurvivesJson) {
