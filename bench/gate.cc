@@ -207,17 +207,17 @@ Result<std::string> run(bool json) {
   simulate_at_margin(cells, stream);
   simulate_drop(cells, stream);
   if (json) {
-    return fmt::format(R"({{"decomposable_s":{:.3f},"bootstrap_s":{:.2f},"bootstrap_cpu_s":{:.2f},)"
-                       R"("read_predictions_s":{:.2f},"threads":{},"examples":{},"pairs":{}{}}})",
-                       cost.decomposable_s, cost.bootstrap_s, cost.bootstrap_cpu_s, cost.read_predictions_s,
-                       kJudgeThreads, kJudgeExamples, kPairs, cells.json());
+    return fmt::format(
+        R"({{"decomposable_s":{:.3f},"bootstrap_s":{:.2f},"bootstrap_cpu_s":{:.2f},)"
+        R"("bootstrap_sliced_s":{:.2f},"read_predictions_s":{:.2f},"threads":{},"examples":{},"pairs":{}{}}})",
+        cost.decomposable_s, cost.bootstrap_s, cost.bootstrap_cpu_s, cost.bootstrap_sliced_s,
+        cost.read_predictions_s, kJudgeThreads, kJudgeExamples, kPairs, cells.json());
   }
   return fmt::format(
       "predictions of {} examples read in {:.2f} s\n"
       "verdict on 10 metrics in 50 slices: {:.3f} s\n"
       "verdict on AUC, average precision (two columns), macro F1 with 2000 replicates: {:.2f} s on {} "
-      "threads "
-      "({:.2f} s of CPU), {:.2f} s with 50 slices\n"
+      "threads ({:.2f} s of CPU), {:.2f} s with 50 slices\n"
       "verdicts on {} simulated pairs in each cell, least to most:{}",
       kJudgeExamples, cost.read_predictions_s, cost.decomposable_s, cost.bootstrap_s, kJudgeThreads,
       cost.bootstrap_cpu_s, cost.bootstrap_sliced_s, kPairs, cells.text());

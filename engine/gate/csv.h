@@ -36,7 +36,7 @@ class CsvReader {
 
   Result<void> take(char c);
   Result<void> take_at_field_start(char c);
-  Result<void> append(char c);
+  Result<void> append(std::string_view bytes);
   Result<void> end_field();
   Result<void> end_row();
   Error error(std::string message) const;

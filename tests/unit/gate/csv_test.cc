@@ -79,6 +79,9 @@ TEST(Csv, RowsAreCapped) {
   EXPECT_THAT(read(std::string(CsvReader::kMaxRowBytes + 1, 'x')).problem, HasSubstr("a row of more than"));
   EXPECT_THAT(read("\"" + std::string(CsvReader::kMaxRowBytes + 1, '\n')).problem,
               HasSubstr("a row of more than"));
+  const std::string too_long = "a," + std::string(CsvReader::kMaxRowBytes, 'x') + "\n";
+  EXPECT_THAT(read(too_long).problem, HasSubstr("f.csv:1:1048578: a row of more than"));
+  EXPECT_EQ(read(too_long, 1000).problem, read(too_long).problem) << "wherever the chunks end";
   EXPECT_THAT(read(std::string(CsvReader::kMaxFields, ',')).problem, HasSubstr("fields"));
   EXPECT_EQ(read(std::string(CsvReader::kMaxFields - 1, ',')).problem, "");
 }
