@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "engine/base/files.h"
 #include "engine/base/json.h"
 #include "engine/base/parallel.h"
 #include "engine/core/evaluation_identity.h"
@@ -128,6 +129,14 @@ std::string testsets_json(const gate::Evidence& evidence) {
   return dump_json(out);
 }
 
+Result<void> write_lists(const std::string& dir, const std::vector<gate::ToLabel>& lists) {
+  if (!lists.empty()) PAWL_RETURN_IF_ERROR(make_dirs(dir));
+  for (const gate::ToLabel& list : lists) {
+    PAWL_RETURN_IF_ERROR(write_file_atomic(dir + "/" + list.file, gate::to_csv(list)));
+  }
+  return {};
+}
+
 Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository& repository,
                              const store::Run& run, const pipeline::Plan& plan,
                              const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
@@ -145,6 +154,7 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
     if (rescoring.evaluation) out.evaluations.push_back(*rescoring.evaluation);
   }
   gate::Verdict verdict = gate::judge(plan.gate, inputs, on_all_cores);
+  PAWL_RETURN_IF_ERROR(write_lists(home.report(run.id), verdict.to_label));
   out.verdict.run_id = run.id;
   out.verdict.kind = gate::to_string(verdict.kind);
   out.verdict.headline = verdict.headline;

@@ -32,7 +32,8 @@ struct Judgement {
   std::string rescore;
 };
 
-// `repository` is a local one that has the run's commit. A gate that cannot be evaluated is an ERROR, never a
+// Lists of examples to label are written beside the report. `repository` is a local one that has the run's
+// commit. A gate that cannot be evaluated is an ERROR, never a
 // pass.
 Judgement judge_run(const Home& home, const std::string& repository, const store::Run& run,
                     const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,

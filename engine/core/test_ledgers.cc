@@ -60,9 +60,10 @@ Result<void> add_ledgers(Db& db, const std::string& project, const gate::Policy&
   for (const gate::ConditionRule& rule : policy.conditions) {
     const auto vector = inputs.evidence.vectors.find(rule.predictions);
     if (vector == inputs.evidence.vectors.end()) continue;
-    const std::string& testset = vector->second.testset;
-    PAWL_ASSIGN(auto ledger, load_ledger(db, project, testset));
-    if (ledger) inputs.ledgers[testset] = *std::move(ledger);
+    for (const std::string& testset : {vector->second.by_labels, vector->second.by_ids}) {
+      PAWL_ASSIGN(auto ledger, load_ledger(db, project, testset));
+      if (ledger) inputs.ledgers[testset] = *std::move(ledger);
+    }
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/gate/active_labels.h"
 #include "engine/gate/condition.h"
 #include "engine/gate/wording.h"
 
@@ -29,6 +30,17 @@ std::string other_examples(const std::string& file, const Evidence& now, const E
   return !counts && counts.error().code() == ErrorCode::conflict ? counts.error().message() : "";
 }
 
+// Of a test set that is known by its ids.
+std::string other_labels(const std::string& file, const Evidence& now, const Evidence& then) {
+  const auto mine = now.vectors.find(file);
+  const auto theirs = then.vectors.find(file);
+  if (mine == now.vectors.end() || theirs == then.vectors.end()) return {};
+  const std::int64_t changed = changed_labels(mine->second, theirs->second);
+  return changed == 0
+             ? std::string()
+             : fmt::format("test set changed: {} of {} examples have another label", changed, mine->second.n);
+}
+
 bool compares_with_baseline(const MetricRule& rule) {
   if (rule.max_drop || rule.paired || rule.seeds) return true;
   for (const SliceRule& slices : rule.slices) {
@@ -47,8 +59,10 @@ std::string why_incomparable(const MetricRule& rule, const Evidence& now, const 
 }
 
 std::string why_incomparable(const ConditionRule& rule, const Evidence& now, const Evidence& then) {
-  const std::string why = other_evaluator(now, then);
-  return why.empty() ? other_examples(rule.predictions, now, then) : why;
+  std::string why = other_evaluator(now, then);
+  if (why.empty()) why = other_examples(rule.predictions, now, then);
+  if (why.empty()) why = other_labels(rule.predictions, now, then);
+  return why;
 }
 
 std::string in_baseline(std::string_view why, const Baseline& baseline) {

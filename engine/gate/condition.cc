@@ -383,6 +383,12 @@ bool compares(const Condition& condition) {
   });
 }
 
+bool is_about_differences(const Condition& condition) {
+  return std::all_of(condition.clauses.begin(), condition.clauses.end(), [](const Clause& clause) {
+    return clause.coefficient(Variable::n) == -clause.coefficient(Variable::o);
+  });
+}
+
 std::string_view to_string(ConditionMode mode) {
   return mode == ConditionMode::fp_free ? "fp-free" : "fn-free";
 }

@@ -94,6 +94,10 @@ Truth evaluate(const Condition& condition, const Estimates& estimates);
 // Whether the old model matters to it.
 bool compares(const Condition& condition);
 
+// Whether the condition is about n - o and d alone (multiples and sums of them). Then only examples on which
+// the two models differ have to be labelled: on the others both are right or both are wrong.
+bool is_about_differences(const Condition& condition);
+
 // Which mistake the gate may not make: to accept what does not fulfil the condition (no false positives), or
 // to reject what does (no false negatives).
 enum class ConditionMode { fp_free, fn_free };

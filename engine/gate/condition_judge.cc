@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "engine/base/digest.h"
+#include "engine/gate/active_labels.h"
 #include "engine/gate/comparability.h"
 #include "engine/gate/metric_judge.h"
 #include "engine/gate/paired_reason.h"
@@ -19,33 +19,24 @@ namespace {
 // The run's files hold the predictions, and often metrics.json too.
 constexpr Revealed kRevealed = Revealed::score;
 
-// The same predictions on the same test set give the same digest. Codes count in the sorted list of names,
-// labels among them, so both are taken.
+// The same predictions on the same test set give the same digest, whatever labels there are.
 std::string digest_of(const Classes& classes) {
+  std::vector<std::uint32_t> code(classes.names.size(), 0);
+  for (const std::uint32_t prediction : classes.predictions) code[prediction] = 1;
   Sha256 hash;
-  for (const std::string& name : classes.names) hash.update(fmt::format("{}:{}", name.size(), name));
-  hash.update(fmt::format(";{};", classes.predictions.size()));
-  hash.update({reinterpret_cast<const char*>(classes.predictions.data()),
-               classes.predictions.size() * sizeof(classes.predictions[0])});
+  std::uint32_t next = 0;
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    if (code[i] == 0) continue;
+    hash.update(fmt::format("{}:{}", classes.names[i].size(), classes.names[i]));
+    code[i] = next++;
+  }
+  std::vector<std::uint32_t> predictions;
+  predictions.reserve(classes.predictions.size());
+  for (const std::uint32_t prediction : classes.predictions) predictions.push_back(code[prediction]);
+  hash.update(fmt::format(";{};", predictions.size()));
+  hash.update(
+      {reinterpret_cast<const char*>(predictions.data()), predictions.size() * sizeof(predictions[0])});
   return hash.hex();
-}
-
-// Of vectors of the same test set.
-double share_of_different(const Classes& a, const Classes& b) {
-  PAWL_CHECK(a.predictions.size() == b.predictions.size() && !a.predictions.empty());
-  constexpr auto kNone = std::numeric_limits<std::uint32_t>::max();
-  std::vector<std::uint32_t> code_in_b(a.names.size(), kNone);
-  for (std::size_t i = 0; i < a.names.size(); ++i) {
-    const auto it = std::lower_bound(b.names.begin(), b.names.end(), a.names[i]);
-    if (it != b.names.end() && *it == a.names[i]) {
-      code_in_b[i] = static_cast<std::uint32_t>(it - b.names.begin());
-    }
-  }
-  std::size_t different = 0;
-  for (std::size_t i = 0; i < a.predictions.size(); ++i) {
-    different += code_in_b[a.predictions[i]] == b.predictions[i] ? 0 : 1;
-  }
-  return static_cast<double>(different) / static_cast<double>(a.predictions.size());
 }
 
 std::string times(std::int64_t count) {
@@ -83,6 +74,7 @@ class ConditionJudge {
     if (now_ == nullptr) return missing_predictions();
     if (compares_ && !find_baseline()) return;
     PAWL_CHECK(now_->classes.predictions.size() == static_cast<std::size_t>(now_->n));
+    if (compares_) differences_ = differences(*now_, *then_);
     load_ledger();
     if (enough_examples()) answer();
   }
@@ -126,14 +118,26 @@ class ConditionJudge {
     return why.empty() ? why : in_baseline(why, *inputs_.baseline);
   }
 
+  // While labels are missing a test set goes by its ids, and keeps that ledger when they are all there.
+  const std::string& ledger_key() const {
+    const auto is_open = [&](const std::string& testset) {
+      return inputs_.ledgers.contains(testset) ||
+             std::any_of(verdict_.test_uses.begin(), verdict_.test_uses.end(),
+                         [&](const NewTestUse& use) { return use.testset == testset; });
+    };
+    const bool labelled = now_->unlabelled.empty();
+    const std::string& own = labelled ? now_->by_labels : now_->by_ids;
+    const std::string& other = labelled ? now_->by_ids : now_->by_labels;
+    return !is_open(own) && is_open(other) ? other : own;
+  }
+
   // Another condition of this run may have used the same test set just now.
   void load_ledger() {
     ledger_.terms = rule_.terms;
-    if (const auto it = inputs_.ledgers.find(now_->testset); it != inputs_.ledgers.end()) {
-      ledger_ = it->second;
-    }
+    testset_ = ledger_key();
+    if (const auto it = inputs_.ledgers.find(testset_); it != inputs_.ledgers.end()) ledger_ = it->second;
     for (const NewTestUse& added : verdict_.test_uses) {
-      if (added.testset != now_->testset) continue;
+      if (added.testset != testset_) continue;
       if (ledger_.uses.empty()) ledger_.terms = added.terms;
       ledger_.uses.push_back(added.use);
     }
@@ -155,8 +159,6 @@ class ConditionJudge {
 
   void answer() {
     TestUse use = question();
-    use.passed = is_met();
-    use.revealed = kRevealed;
     const auto earlier = answered_before(ledger_, use);
     const TestBudget before = budget_after(ledger_, earlier.value_or(ledger_.uses.size()));
     const bool spent = standing_by_count(before) == BudgetStanding::retired;
@@ -165,13 +167,16 @@ class ConditionJudge {
       add(Check::test_set, Status::inconclusive, describe_spent(before) + terms_note());
       return;
     }
+    if (lacks_labels()) return ask_for_labels();
+    use.passed = is_met();
+    use.revealed = kRevealed;
     add(Check::condition, use.passed ? Status::pass : Status::fail, answer_sentence(use.passed));
     add(Check::test_set, spent ? Status::not_judged : Status::pass,
         spent ? describe_spent(before) + "; this answer has no guarantee" + terms_note()
               : describe_use(before, use, earlier.has_value()) + terms_note() + exposure_note());
     if (earlier) return;
     const auto number = static_cast<std::int64_t>(ledger_.uses.size()) + 1;
-    verdict_.test_uses.push_back({now_->testset, ledger_.terms, number, std::move(use)});
+    verdict_.test_uses.push_back({testset_, ledger_.terms, number, std::move(use)});
   }
 
   TestUse question() const {
@@ -182,14 +187,51 @@ class ConditionJudge {
     return use;
   }
 
-  bool is_met() const {
-    Estimates estimates;
-    estimates.n = now_->accuracy();
-    if (then_ != nullptr) {
-      estimates.o = then_->accuracy();
-      estimates.d = share_of_different(now_->classes, then_->classes);
+  // What is decided by d alone takes no label.
+  bool lacks_labels() const {
+    return is_about_differences(rule_.condition) && !differences_.to_label.empty() && clauses_on_d_hold();
+  }
+
+  bool clauses_on_d_hold() const {
+    Condition on_d;
+    for (const Clause& clause : rule_.condition.clauses) {
+      if (clause.coefficient(Variable::n) == 0) on_d.clauses.push_back(clause);
     }
-    return accepts(evaluate(rule_.condition, estimates), rule_.mode);
+    return on_d.clauses.empty() || accepts(evaluate(on_d, estimates()), rule_.mode);
+  }
+
+  void ask_for_labels() {
+    const std::size_t lists = verdict_.to_label.size();
+    const std::string file = lists == 0 ? "to_label.csv" : fmt::format("to_label-{}.csv", lists + 1);
+    const auto count = static_cast<std::int64_t>(differences_.to_label.size());
+    add(Check::condition, Status::inconclusive,
+        fmt::format("{} needs {} more label{}: {} differs on {} of {} examples, and {} of these {} no label; "
+                    "{} beside the report has {}",
+                    subject_, count, count == 1 ? "" : "s", describe(inputs_.baseline->run),
+                    differences_.different, differences_.n, count, count == 1 ? "has" : "have", file,
+                    count == 1 ? "its id" : "their ids"));
+    verdict_.to_label.push_back({rule_.predictions, file, differences_.to_label});
+  }
+
+  bool is_met() const {
+    if (is_about_differences(rule_.condition) && !clauses_on_d_hold()) return false;
+    return accepts(evaluate(rule_.condition, estimates()), rule_.mode);
+  }
+
+  // Of a condition about differences n and o are the shares of right answers among the examples on which the
+  // models differ: n - o is the same.
+  Estimates estimates() const {
+    const auto n = static_cast<double>(now_->n);
+    Estimates out;
+    if (!is_about_differences(rule_.condition)) {
+      out.n = now_->accuracy();
+      if (then_ != nullptr) out.o = then_->accuracy();
+    } else {
+      out.n = static_cast<double>(differences_.won) / n;
+      out.o = static_cast<double>(differences_.lost) / n;
+    }
+    out.d = static_cast<double>(differences_.different) / n;
+    return out;
   }
 
   // Whether what is not surely true is false or unknown would be more than pass or fail.
@@ -232,6 +274,8 @@ class ConditionJudge {
   const bool compares_;
   const EvaluationVector* now_ = nullptr;
   const EvaluationVector* then_ = nullptr;  // only when the condition compares
+  Differences differences_;                 // the same
+  std::string testset_;                     // under which the ledger is kept
   TestLedger ledger_;
 };
 

@@ -6,6 +6,7 @@
 //
 //   INCONCLUSIVE  the test set has fewer examples than plan_samples() asks for, or it is used up and
 //                 ConditionRule::on_spent is block. The question is not answered then and counts as no use.
+//                 Or labels are missing that it takes (active_labels.h): their ids go to Verdict::to_label.
 //   NO_BASELINE   the condition has an o or a d, and there are no comparable predictions. Policy::bootstrap
 //                 is as for metrics. A condition on n alone needs no baseline.
 //

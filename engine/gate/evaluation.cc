@@ -22,14 +22,6 @@ std::optional<double> as_number(std::string_view text) {
   return value;
 }
 
-bool is_right(std::string_view label, std::string_view prediction) {
-  const auto number = as_number(prediction);
-  if (number && std::isnan(*number)) return false;
-  if (label == prediction) return true;
-  if (!number || !std::isfinite(*number)) return false;
-  return as_number(label) == number;
-}
-
 // Lengths go before the bytes, so that no two lists of pairs can give the same stream.
 void append_sized(std::string& out, std::string_view bytes) {
   auto size = static_cast<std::uint32_t>(bytes.size());
@@ -52,6 +44,14 @@ int bits(char byte) {
 std::string class_name(std::string_view text) {
   const auto number = as_number(text);
   return number && std::isfinite(*number) ? fmt::format("{}", *number) : std::string(text);
+}
+
+bool is_right(std::string_view label, std::string_view prediction) {
+  const auto number = as_number(prediction);
+  if (number && std::isnan(*number)) return false;
+  if (label == prediction) return true;
+  if (!number || !std::isfinite(*number)) return false;
+  return as_number(label) == number;
 }
 
 std::int64_t EvaluationVector::right() const {
@@ -100,12 +100,13 @@ class EvaluationBuilder::Dictionary {
 };
 
 EvaluationBuilder::EvaluationBuilder(std::string where, std::string unit, std::vector<std::string> numbers,
-                                     std::vector<WordField> words, bool classes)
+                                     std::vector<WordField> words, bool classes, bool unlabelled)
     : where_(std::move(where)),
       unit_(std::move(unit)),
       number_names_(std::move(numbers)),
       numbers_(number_names_.size()),
-      classes_(classes ? std::make_unique<Dictionary>() : nullptr) {
+      classes_(classes ? std::make_unique<Dictionary>() : nullptr),
+      unlabelled_(unlabelled) {
   for (WordField& field : words) {
     words_.push_back(field.wanted ? std::make_unique<Dictionary>() : std::make_unique<Dictionary>(kFewWords));
     word_names_.push_back(std::move(field.name));
@@ -121,7 +122,7 @@ Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label,
   label = trim(label);
   prediction = trim(prediction);
   if (id.empty()) return error("the id is empty", place);
-  if (label.empty()) return error("the label is empty", place);
+  if (label.empty() && !unlabelled_) return error("the label is empty", place);
   if (prediction.empty()) return error("the prediction is empty", place);
   if (examples_.size() == kMaxExamples)
     return error(fmt::format("more than {} examples", kMaxExamples), place);
@@ -135,7 +136,7 @@ Result<void> EvaluationBuilder::add(std::string_view id, std::string_view label,
                        .id_size = static_cast<std::uint32_t>(id.size()),
                        .label_size = static_cast<std::uint32_t>(label.size()),
                        .row = static_cast<std::uint32_t>(examples_.size()),
-                       .right = is_right(label, prediction)});
+                       .right = !label.empty() && is_right(label, prediction)});
   text_.append(id).append(label);
   return {};
 }
@@ -171,11 +172,14 @@ Result<EvaluationVector> EvaluationBuilder::finish() {
         examples_[i].place);
   }
   EvaluationVector vector;
-  vector.testset = testset_digest();
+  vector.by_labels = testset_digest(true);
+  vector.by_ids = testset_digest(false);
+  vector.testset = unlabelled_ ? vector.by_ids : vector.by_labels;
   vector.n = static_cast<std::int64_t>(examples_.size());
   vector.correct.resize((examples_.size() + 7) / 8);
   for (std::size_t i = 0; i < examples_.size(); ++i) {
     if (examples_[i].right) vector.correct[i / 8] |= static_cast<char>(1 << i % 8);
+    if (examples_[i].label_size == 0) vector.unlabelled.emplace_back(id_of(examples_[i]));
   }
   finish_columns(vector);
   return vector;
@@ -198,10 +202,15 @@ void EvaluationBuilder::finish_columns(EvaluationVector& vector) {
     for (const Example& example : examples_) sorted.codes.push_back(words_[i]->codes()[example.row]);
   }
   if (!classes_) return;
-  vector.classes.names = classes_->take_names();
+  Classes& classes = vector.classes;
+  classes.names = classes_->take_names();
+  // The empty label is among the words, as the first, and is no class.
+  const std::uint32_t first = classes.names.front().empty() ? 1 : 0;
+  classes.names.erase(classes.names.begin(), classes.names.begin() + first);
   for (const Example& example : examples_) {
-    vector.classes.labels.push_back(classes_->codes()[2 * std::size_t{example.row}]);
-    vector.classes.predictions.push_back(classes_->codes()[2 * std::size_t{example.row} + 1]);
+    const std::uint32_t* const codes = &classes_->codes()[2 * std::size_t{example.row}];
+    classes.labels.push_back(example.label_size == 0 ? kNoLabel : codes[0] - first);
+    classes.predictions.push_back(codes[1] - first);
   }
 }
 
@@ -213,13 +222,13 @@ std::string_view EvaluationBuilder::label_of(const Example& example) const {
   return std::string_view(text_).substr(example.text + example.id_size, example.label_size);
 }
 
-std::string EvaluationBuilder::testset_digest() const {
+std::string EvaluationBuilder::testset_digest(bool with_labels) const {
   constexpr std::size_t kBuffer = 1 << 16;
   Sha256 hash;
-  std::string buffer = "pawl test set 1\n";
+  std::string buffer = with_labels ? "pawl test set 1\n" : "pawl test set 1, ids\n";
   for (const Example& example : examples_) {
     append_sized(buffer, id_of(example));
-    append_sized(buffer, label_of(example));
+    if (with_labels) append_sized(buffer, label_of(example));
     if (buffer.size() < kBuffer) continue;
     hash.update(buffer);
     buffer.clear();
@@ -241,6 +250,11 @@ Result<PairedCounts> compare(const EvaluationVector& candidate, const Evaluation
                  candidate.n == baseline.n
                      ? fmt::format("test set changed: {} examples, but other ids or labels", candidate.n)
                      : fmt::format("test set changed: {} examples, were {}", candidate.n, baseline.n));
+  }
+  for (const EvaluationVector* vector : {&candidate, &baseline}) {
+    if (vector->unlabelled.empty()) continue;
+    return Error(ErrorCode::invalid,
+                 fmt::format("{} of {} examples have no label", vector->unlabelled.size(), vector->n));
   }
   PairedCounts counts{.n = candidate.n, .b = 0, .c = 0};
   for (std::size_t i = 0; i < candidate.correct.size(); ++i) {

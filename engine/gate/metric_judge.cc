@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/base/text.h"
+#include "engine/gate/active_labels.h"
 #include "engine/gate/comparability.h"
 #include "engine/gate/paired_reason.h"
 #include "engine/gate/seed_judge.h"
@@ -252,6 +253,7 @@ WantedColumns wanted_columns(const Policy& policy, std::string_view file) {
   for (const ConditionRule& rule : policy.conditions) {
     wanted.classes = wanted.classes || rule.predictions == file;
   }
+  wanted.unlabelled = may_lack_labels(policy, file);
   return wanted;
 }
 

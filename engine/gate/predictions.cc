@@ -89,7 +89,8 @@ Result<void> PredictionsReader::choose_columns(std::span<const std::string> head
       words.push_back({name, wanted_word});
     }
   }
-  examples_.emplace(where_, "line", std::move(numbers), std::move(words), wanted_.classes);
+  examples_.emplace(where_, "line", std::move(numbers), std::move(words), wanted_.classes,
+                    wanted_.unlabelled);
   return {};
 }
 

@@ -1,9 +1,9 @@
 // Files of per-example results, as a stage writes them, into evaluation vectors.
 //
 // predictions.csv: a header `id,label,prediction` and any further columns (scores, slices), one row per
-// example. predictions.npy: a two-dimensional array of integers or floats; three columns or more are id,
-// label, prediction and scores ("score", or "score_0", "score_1", ... when there are several), exactly two
-// are label and prediction with the row number as id.
+// example. A label is empty only where WantedColumns allows it. predictions.npy: a two-dimensional array of
+// integers or floats; three columns or more are id, label, prediction and scores ("score", or "score_0",
+// "score_1", ... when there are several), exactly two are label and prediction with the row number as id.
 #pragma once
 
 #include <cstdint>

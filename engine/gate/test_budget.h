@@ -4,11 +4,10 @@
 // number of evaluations and then replaced (ease.ml/ci, Renggli et al., MLSys 2019, section 3). The union
 // bound that pays for it is in sample_size.h; this is the ledger.
 //
-// The ledger of a test set is a row of the record under the test set's digest
-// (EvaluationVector::testset). It is opened by the first evaluation on that digest, with the terms of
-// that moment, and only record_use() changes it: no edit of a file gives uses back or buys more, only a new
-// test set does. Writing the row and revealing the answer are one transaction, the row first: a crash between
-// them costs a use and leaks nothing.
+// The ledger of a test set is a row of the record under the test set's digest (NewTestUse::testset). It is
+// opened by the first evaluation on that digest, with the terms of that moment, and only record_use() changes
+// it: no edit of a file gives uses back or buys more, only a new test set does. Writing the row and revealing
+// the answer are one transaction, the row first: a crash between them costs a use and leaks nothing.
 //
 // What was asked before, and how the gate uses this: test_ledger.h, condition_judge.h.
 //

@@ -36,7 +36,7 @@ struct TestLedger {
 
 // An evaluation that a verdict adds to the record.
 struct NewTestUse {
-  std::string testset;      // EvaluationVector::testset
+  std::string testset;      // EvaluationVector::by_labels, or by_ids of one that lacked labels
   BudgetTerms terms;        // with which the ledger is opened when this is the first
   std::int64_t number = 1;  // counts from 1: one more than the ledger had when it was judged
   TestUse use;

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/gate/active_labels.h"
 #include "engine/gate/evaluation.h"
 #include "engine/gate/green_run.h"
 #include "engine/gate/metrics.h"
@@ -112,7 +113,7 @@ struct Inputs {
   std::vector<Waiver> waivers = {};  // of the run's project, branch and commit, in order of preference
   std::int64_t now_unix_ms = 0;      // whether they hold
   std::map<std::string, TestLedger> ledgers =
-      {};  // of the test sets that conditions were judged on, by digest
+      {};  // of the test sets that conditions are judged on, by both digests of EvaluationVector
 };
 
 enum class Check {
@@ -164,6 +165,7 @@ struct Verdict {
   std::vector<Reason> reasons;  // findings, stages, then metrics in the order of the policy; passes too
   std::optional<BaselineRun> baseline;
   std::vector<NewTestUse> test_uses;  // to be recorded with the verdict, in this order
+  std::vector<ToLabel> to_label;      // what reasons send the reader to, to be written beside the report
 };
 
 // Never fails: whatever is wrong with the inputs is a reason.

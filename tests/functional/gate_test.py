@@ -281,7 +281,29 @@ class Conditions(GateTest):
         run = self.model("PASS", 110, "is met")
         self.assertEqual(run["baseline"], first["id"])
         self.model("FAIL", 500, "is not met")
-        self.model("NO_BASELINE", 110, "other ids or labels", label="2")
+        self.model("NO_BASELINE", 110, "test set changed: 1000 of 1000 examples have another label", label="2")
+
+    def test_only_what_two_models_answer_otherwise_needs_labels(self):
+        def pool(wrong, labelled):
+            rows = [f"{i},{1 if i in labelled else ''},{'x' if i in wrong else 1}" for i in range(1000)]
+            return "\n".join(["id,label,prediction", *rows]) + "\n"
+
+        self.ask(**self.CLOSE)
+        self.judged("PASS", "nothing to compare with yet", csv=pool([], []))
+        wrong = range(10, 40)
+        run = self.judged("INCONCLUSIVE", "needs 30 more labels", csv=pool(wrong, []))
+        self.assertIn("to_label.csv beside the report", run["headline"])
+        listed = self.home / "runs" / run["id"] / "report" / "to_label.csv"
+        self.assertEqual(listed.read_text().split(), ["id", *map(str, wrong)])
+        self.judged("INCONCLUSIVE", "needs 1 more label:", csv=pool(wrong, range(39)))
+        self.assertEqual(self.uses(), [])
+        self.judged("PASS", "is met", csv=pool(wrong, wrong))
+        self.judged("PASS", "is met", csv=pool(wrong, range(1000)))
+        self.assertEqual(self.uses(), [(1, 3, "open")])  # the same test set, and the same question
+
+    def test_an_empty_label_is_an_error_elsewhere(self):
+        self.ask(**self.ABOVE)
+        self.model("ERROR", 0, "the label is empty", label="")
 
     def test_too_few_examples(self):
         self.ask(condition="n > 0.8 +/- 0.01")

@@ -44,7 +44,8 @@ class Output:
             self._write(path, (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode())
 
     def predictions(self, ids, labels, predicted, scores=None, slices=None, npy=False):
-        """Writes predictions.csv: one row per example of the test set. `ids` None numbers the rows; `scores` is one
+        """Writes predictions.csv: one row per example of the test set. `ids` None numbers the rows; a label that is
+        None is not known yet (a gate of conditions on n - o and d can do without some); `scores` is one
         sequence, or a dict of class to sequence; `slices` a dict of column name to sequence. `npy` writes
         predictions.npy instead: smaller, numbers only."""
         columns = _columns(ids, labels, predicted, scores, slices)
@@ -147,6 +148,8 @@ def _check_column(name, values, rows, text_allowed):
     if len(values) != rows:
         raise ValueError("column %r has %d values for %d rows" % (name, len(values), rows))
     for row, value in enumerate(values):
+        if value is None and name == "label":
+            continue
         if not isinstance(value, numbers.Real) and not (text_allowed and isinstance(value, str)):
             raise TypeError("column %r, row %d: %s is no %s" % (name, row, type(value).__name__,
                                                                "number or text" if text_allowed else "number"))
@@ -155,6 +158,8 @@ def _check_column(name, values, rows, text_allowed):
 
 
 def _text(value):
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int) else _spelled(float(value)) or repr(float(value))
@@ -171,7 +176,7 @@ def _csv(columns):
 def _npy(columns):
     """A two-dimensional array, format version 1.0: int64 when every value is an integer, else float64."""
     values = [values for _, values in columns]
-    if any(isinstance(value, str) for column in values for value in column):
+    if any(value is None or isinstance(value, str) for column in values for value in column):
         raise TypeError("predictions.npy holds numbers only; write predictions.csv")
     exact = all(isinstance(value, int) for column in values for value in column)
     limit = 2 ** 63 if exact else 2 ** 53

@@ -94,6 +94,14 @@ class Predictions(OutputTest):
         self.assertEqual(self.rows(), [["id", "label", "prediction", "score_cat", "score_dog"],
                                        ["0", "cat", "cat", "0.75", "0.25"], ["1", "dog", "cat", "1", "0"]])
 
+    def test_a_label_may_not_be_known_yet(self):
+        pawl.predictions(["a", "b"], [None, 1], [2, 1])
+        self.assertEqual(self.rows(), [["id", "label", "prediction"], ["a", "", "2"], ["b", "1", "1"]])
+        with self.assertRaises(TypeError):
+            pawl.predictions(["a"], [1], [None])
+        with self.assertRaises(TypeError):
+            pawl.predictions([1], [None], [2], npy=True)
+
     def test_npy_is_what_numpy_reads(self):
         pawl.predictions([7, 8, 9], [1, 2, 3], [1, 2, -3], npy=True)
         array = numpy.load(self.folder / "predictions.npy")
@@ -103,7 +111,7 @@ class Predictions(OutputTest):
         self.assertEqual((array.dtype, array.tolist()), (numpy.float64, [[0, 1, 1, 0.5], [1, 2, 0, float("inf")]]))
 
     def test_what_the_gate_would_refuse_is_refused_before_writing(self):
-        wrong = [dict(ids=["a", "a "]), dict(ids=["a"]), dict(ids=["", "b"]), dict(labels=[1, None]),
+        wrong = [dict(ids=["a", "a "]), dict(ids=["a"]), dict(ids=["", "b"]), dict(labels=[1, ""]),
                  dict(labels=[], predicted=[], ids=[]), dict(predicted=[1]), dict(scores=["x", "y"]),
                  dict(scores=[1]), dict(slices={"label": [1, 2]}), dict(slices={"score_x": [1, 2]}),
                  dict(slices={"": [1, 2]}), dict(labels=[[1], [2]]), dict(ids=["a", "b"], npy=True),
