@@ -164,8 +164,8 @@ struct Verdict {
   std::string headline;         // the one sentence to read
   std::vector<Reason> reasons;  // findings, stages, then metrics in the order of the policy; passes too
   std::optional<BaselineRun> baseline;
-  std::vector<NewTestUse> test_uses;  // to be recorded with the verdict, in this order
-  std::vector<ToLabel> to_label;      // what reasons send the reader to, to be written beside the report
+  std::vector<NewTestUse> test_uses;   // to be recorded with the verdict, in this order
+  std::vector<ToLabel> to_label = {};  // what reasons send the reader to, to be written beside the report
 };
 
 // Never fails: whatever is wrong with the inputs is a reason.
