@@ -23,7 +23,7 @@ constexpr const char* kNoGate =
 // What the sections hold, before the references between them are checked.
 struct Sections {
   TriggerSection on;
-  std::vector<Dataset> data;
+  DataSection data;
   std::map<std::string, std::string> env;
   std::vector<StageSection> stages;
   GateSection gate;
@@ -137,8 +137,12 @@ void check_dataset(Reader& reader, const StageSection& section, const std::vecto
 }
 
 void check_references(Reader& reader, const Sections& sections) {
-  auto datasets = names_of(sections.data, [](const Dataset& data) { return data.name; });
+  auto datasets = names_of(sections.data.data, [](const Dataset& data) { return data.name; });
   for (const Text& name : sections.on.data) {
+    if (std::find(datasets.begin(), datasets.end(), name.value) == datasets.end())
+      reader.unknown(name.span, "dataset", name.value, datasets);
+  }
+  for (const Text& name : sections.data.disjoint) {
     if (std::find(datasets.begin(), datasets.end(), name.value) == datasets.end())
       reader.unknown(name.span, "dataset", name.value, datasets);
   }
@@ -153,7 +157,7 @@ void check_references(Reader& reader, const Sections& sections) {
 Pipeline assemble(Sections sections) {
   Pipeline pipeline;
   pipeline.on = std::move(sections.on.on);
-  pipeline.data = std::move(sections.data);
+  pipeline.data = std::move(sections.data.data);
   pipeline.env = std::move(sections.env);
   for (StageSection& section : sections.stages) pipeline.stages.push_back(std::move(section.stage));
   pipeline.gate = std::move(sections.gate.policy);

@@ -104,7 +104,7 @@ void read_keep(Reader& reader, const Node& node, bool& copy) {
   }
 }
 
-Dataset read_dataset(Reader& reader, const Entry& entry) {
+Dataset read_dataset(Reader& reader, const Entry& entry, std::vector<Text>& disjoint) {
   Dataset dataset;
   dataset.name = entry.key;
   std::string what = fmt::format("data.{}", entry.key);
@@ -119,14 +119,21 @@ Dataset read_dataset(Reader& reader, const Entry& entry) {
                 {{"path", read_path, true},
                  reader.globs_field("include", true, dataset.include),
                  reader.globs_field("exclude", false, dataset.exclude),
+                 {"disjoint_from",
+                  [&](const Node& n) {
+                    for (Text& name : reader.distinct(n, "disjoint_from")) {
+                      dataset.disjoint_from.push_back(name.value);
+                      disjoint.push_back(std::move(name));
+                    }
+                  }},
                  {"keep", [&](const Node& n) { read_keep(reader, n, dataset.keep_copy); }}});
   return dataset;
 }
 
 }  // namespace
 
-std::vector<Dataset> read_data(Reader& reader, const Node& node) {
-  std::vector<Dataset> out;
+DataSection read_data(Reader& reader, const Node& node) {
+  DataSection out;
   if (!reader.is_map(node, "data")) return out;
   if (node.entries.size() > kMaxDatasets)
     reader.error(node.span, fmt::format("more than {} datasets", kMaxDatasets));
@@ -141,7 +148,10 @@ std::vector<Dataset> read_data(Reader& reader, const Node& node) {
     if (!fresh)
       reader.error(entry.key_span, fmt::format("'{}' and '{}' would share the variable PAWL_DATA_{}",
                                                entry.key, other->second, other->first));
-    out.push_back(read_dataset(reader, entry));
+    out.data.push_back(read_dataset(reader, entry, out.disjoint));
+    const std::vector<std::string>& disjoint = out.data.back().disjoint_from;
+    if (std::find(disjoint.begin(), disjoint.end(), entry.key) != disjoint.end())
+      reader.error(entry.key_span, fmt::format("dataset '{}' cannot be disjoint from itself", entry.key));
   }
   return out;
 }

@@ -41,6 +41,7 @@ struct Dataset {
   // Globs of files below `path`; see dataset_includes() in pipelines/match.h.
   std::vector<std::string> include;
   std::vector<std::string> exclude;
+  std::vector<std::string> disjoint_from = {};  // datasets with which it may not share an example
   bool keep_copy = false;  // every version's files go into the content-addressed store
 
   bool operator==(const Dataset&) const = default;

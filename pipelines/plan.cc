@@ -64,11 +64,16 @@ Json dataset_json(const Dataset& data) {
           {"path", data.path},
           {"include", data.include},
           {"exclude", data.exclude},
+          {"disjoint_from", data.disjoint_from},
           {"keep_copy", data.keep_copy}};
 }
 
 Dataset dataset_from(const Json& json) {
-  return {json.at("name"), json.at("path"), json.at("include"), json.at("exclude"),
+  return {json.at("name"),
+          json.at("path"),
+          json.at("include"),
+          json.at("exclude"),
+          json.value("disjoint_from", std::vector<std::string>()),  // not in older runs
           json.value("keep_copy", false)};
 }
 

@@ -18,7 +18,11 @@ struct TriggerSection {
 };
 TriggerSection read_triggers(Reader& reader, const Node& node);
 
-std::vector<Dataset> read_data(Reader& reader, const Node& node);
+struct DataSection {
+  std::vector<Dataset> data;
+  std::vector<Text> disjoint;  // what their disjoint_from names, with places
+};
+DataSection read_data(Reader& reader, const Node& node);
 
 std::map<std::string, std::string> read_env(Reader& reader, const Node& node);
 

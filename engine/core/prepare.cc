@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/base/files.h"
 #include "engine/core/green_runs.h"
 #include "engine/core/kept_data.h"
@@ -9,6 +11,7 @@
 #include "engine/core/trial.h"
 #include "engine/store/database.h"
 #include "engine/trigger/git.h"
+#include "engine/trigger/overlap.h"
 #include "pipelines/load.h"
 #include "pipelines/parse.h"
 
@@ -55,6 +58,34 @@ Result<std::string> place_version(const Home& home, const store::Run& run, const
   PAWL_ASSIGN(const FoundVersion found, find_version(db, cas, wanted));
   if (!found.kept) return found.folder;
   return lay_out(cas, *found.kept, trial_data_dir(home, run.id) + "/" + wanted.dataset);
+}
+
+std::string describe(const trigger::Overlap& overlap, const std::string& mine, const std::string& other) {
+  std::string what;
+  if (overlap.rows > 0) what = fmt::format("{} row{}", overlap.rows, overlap.rows == 1 ? "" : "s");
+  if (overlap.rows > 0 && overlap.files > 0) what += " and ";
+  if (overlap.files > 0) what += fmt::format("{} file{}", overlap.files, overlap.files == 1 ? "" : "s");
+  return fmt::format("{} of dataset '{}' {} in '{}' too: {}", what, mine,
+                     overlap.rows + overlap.files == 1 ? "is" : "are", other, overlap.example);
+}
+
+// What is wrong with the first two datasets that share examples although they must not; empty: nothing.
+Result<std::string> shared_examples(const Prepared& prepared) {
+  const auto data_of = [&](const std::string& name) -> const PreparedData& {
+    return *std::find_if(prepared.data.begin(), prepared.data.end(),
+                         [&](const PreparedData& data) { return data.dataset == name; });
+  };
+  for (const pipeline::Dataset& dataset : prepared.pipeline.data) {
+    for (const std::string& name : dataset.disjoint_from) {
+      const PreparedData& mine = data_of(dataset.name);
+      const PreparedData& other = data_of(name);
+      auto found =
+          trigger::find_overlap({mine.path, mine.version.manifest}, {other.path, other.version.manifest});
+      if (!found.ok()) return std::move(found).error().wrap(fmt::format("dataset '{}'", dataset.name));
+      if (found->any()) return describe(*found, dataset.name, name);
+    }
+  }
+  return std::string();
 }
 
 }  // namespace
@@ -118,6 +149,7 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
     }
     out.data.push_back({dataset.name, spec.root, std::move(version).value()});
   }
+  PAWL_ASSIGN(out.overlap, shared_examples(out));
   return out;
 }
 

@@ -34,6 +34,7 @@ struct PreparedData {
 struct Prepared {
   pipeline::Pipeline pipeline;
   std::vector<PreparedData> data;
+  std::string overlap;             // datasets that share examples although they must not; empty: none do
   pipeline::GreenRuns green_runs;  // empty unless the gate has `early`
 };
 

@@ -92,6 +92,7 @@ void RunDriver::on_prepared(Result<Prepared> prepared) {
     const Error& error = prepared.error();
     return finish_early("ERROR", error.to_string(), exit_code_of_error(error.code()));
   }
+  if (!prepared->overlap.empty()) return finish_early("FAIL", prepared->overlap, 1);
   plan_ = pipeline::make_plan(std::move(prepared->pipeline));
   plan_.green_runs = std::move(prepared->green_runs);
   for (const pipeline::Stage& stage : plan_.stages) {

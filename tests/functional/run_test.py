@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import textwrap
 import unittest
 
 from harness import PAWL, PIPELINE, TRAIN, PawlTest, wait_until
@@ -179,6 +180,23 @@ class Run(PawlTest):
         self.assertIn("nowhere: is not a folder", self.pawl("init", self.dir / "nowhere", code=2).stderr)
         answer = json.loads(self.pawl("--json", "check", self.clone, code=2).stdout)
         self.assertFalse(answer["ok"])
+
+    def test_a_test_set_within_the_training_set(self):
+        for name, rows in (("train", "id,x\n1,0.25\nexample 2,0.5\n"), ("test", "id,x\nexample 2,0.5\nexample 3,1\n")):
+            (self.dir / name).mkdir()
+            (self.dir / name / f"{name}.csv").write_text(rows)
+        self.commit("data", **{"__pawl__yml": PIPELINE + textwrap.dedent(f"""
+            data:
+              train: {{path: {self.dir / 'train'}}}
+              test: {{path: {self.dir / 'test'}, disjoint_from: [train]}}
+        """)})
+        run = self.pawl_json("run", self.clone, code=1)
+        self.assertEqual((run["verdict"], run["headline"]),
+                         ("FAIL", "1 row of dataset 'test' is in 'train' too: row 2 of test.csv is row 3 of train.csv"))
+        self.assertEqual(run["stages"], [])
+        self.assertIn("FAIL", (self.home / "runs" / run["id"] / "report" / "summary.md").read_text())
+        (self.dir / "test" / "test.csv").write_text("id,x\nexample 3,1\n")
+        self.assertEqual(self.pawl_json("run", self.clone)["verdict"], "PASS")
 
     def test_data_that_the_pipeline_does_not_declare(self):
         self.commit("data", **{"__pawl__yml": PIPELINE + "data: {numbers: {path: /nowhere}}\n"})

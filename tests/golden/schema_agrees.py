@@ -24,7 +24,7 @@ BEYOND_SCHEMA = re.compile(
     r"|regular expression|^pattern '|takes no patterns with|only takes out|path|above its ceiling|at_least is not below"
     r"|which dataset is stage|must be one of the stages this one needs|is not a duration|must be between 1s and 30d|longer than a year"
     r"|^condition: |without a metric or condition there are none|look at one model|ask about one model"
-    r"|with other seeds$|takes at least 3 seeds|^with their seeds the stages are|^two conditions on "
+    r"|cannot be disjoint from itself|with other seeds$|takes at least 3 seeds|^with their seeds the stages are|^two conditions on "
     r"|cron line|is not a (minute|hour|day|month)|the (step|range) (of )?'|never happens"
 )
 
