@@ -78,8 +78,17 @@ struct RunOptions {
   std::string target = "main";
   std::map<std::string, std::string> data;
   bool quiet = false;  // no output of the stages
+  std::string record;  // where the record is kept besides the home; empty: nowhere
 };
 int run(const Global& global, const RunOptions& options);
+
+struct RecordOptions {
+  std::string record;  // a folder
+  std::string path = ".";
+  std::string project;  // empty: from the origin URL, else the folder's name
+};
+int record_pull(const Global& global, const RecordOptions& options);
+int record_push(const Global& global, const RecordOptions& options);
 
 struct RunsOptions {
   std::string project;

@@ -22,6 +22,16 @@ class StopSignals {
   int fd() const { return fd_.get(); }
   int take();  // the signal's number; 0 when there is none
 
+  // While something blocks this thread that must not outlive a Ctrl-C: the signals end the process, as they
+  // do by default.
+  class LetThrough {
+   public:
+    LetThrough();
+    ~LetThrough();
+    LetThrough(const LetThrough&) = delete;
+    LetThrough& operator=(const LetThrough&) = delete;
+  };
+
  private:
   UniqueFd fd_;
 };

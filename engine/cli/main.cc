@@ -60,6 +60,7 @@ struct CommandLine {
   pawl::cli::ProjectAddOptions project_add;
   std::string project_name;
   pawl::cli::RunOptions run;
+  pawl::cli::RecordOptions record;
   pawl::cli::RunsOptions runs;
   pawl::cli::StatusOptions status;
   std::string run_name = "last";
@@ -88,7 +89,11 @@ struct CommandLine {
   }
 
   CommandLine();
+  static CLI::Option* add_record_option(CLI::App* to, std::string& target) {
+    return to->add_option("--record", target, "Folder that keeps the record besides the home");
+  }
   void add_pipeline_commands();
+  void add_record_commands();
   void add_gate_commands();
   void add_daemon_commands();
   void add_view_commands();
@@ -115,6 +120,7 @@ CommandLine::CommandLine() {
       "  pawl run                           run it here, now\n"
       "  pawl project add URL; pawl serve   run it on every push");
   add_pipeline_commands();
+  add_record_commands();
   add_gate_commands();
   add_daemon_commands();
   add_view_commands();
@@ -143,6 +149,22 @@ void CommandLine::add_pipeline_commands() {
   c->add_option("--project", run.project, "Name in the record (default: from the origin URL or the folder)");
   c->add_flag("--quiet", run.quiet, "Do not print what the stages print");
   add_data_option(c, run.data);
+  add_record_option(c, run.record);
+}
+
+void CommandLine::add_record_commands() {
+  auto* parent = app.add_subcommand("record", "The record in another place: bring it here, send it there");
+  parent->require_subcommand(1);
+  auto* pull = command(parent, "pull", "Bring what the home lacks",
+                       [this] { return pawl::cli::record_pull(global, record); });
+  auto* push = command(parent, "push", "Send what the record there lacks",
+                       [this] { return pawl::cli::record_push(global, record); });
+  for (CLI::App* c : {pull, push}) {
+    c->add_option("path", record.path, "The git repository of the model")->capture_default_str();
+    add_record_option(c, record.record)->required();
+    c->add_option("--project", record.project,
+                  "Name in the record (default: from the origin URL or the folder)");
+  }
 }
 
 void CommandLine::add_gate_commands() {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/ids.h"
@@ -13,6 +14,8 @@
 #include "engine/cli/output.h"
 #include "engine/cli/project_name.h"
 #include "engine/cli/record.h"
+#include "engine/cli/record_elsewhere.h"
+#include "engine/core/merge_record.h"
 #include "engine/core/push_events.h"
 #include "engine/core/run_json.h"
 #include "engine/trigger/git.h"
@@ -94,14 +97,48 @@ Result<int> report_end(const Global& global, core::Engine& engine, const store::
   return static_cast<int>(run.exit_code.value_or(3));
 }
 
+// What is on record there, before the run; the files of earlier runs when the gate asks for them.
+Result<void> take_over(core::Engine& engine, const std::shared_ptr<record::RecordStore>& store,
+                       const core::NewRun& request, const RunOptions& options) {
+  StopSignals::LetThrough signals_end_us;
+  const trigger::Repository repository(options.path);
+  auto pulled = core::pull_record(engine.db(), *store, request.project, &repository);
+  if (!pulled.ok()) return std::move(pulled).error();
+  engine.find_files_at(
+      [store](const std::string& digest, const std::string& to) { return store->get_file(digest, to); });
+  return {};
+}
+
+// The run is over and kept here; what fails now is only that nobody else has it yet.
+Result<int> share(core::Engine& engine, record::RecordStore& store, const std::string& project,
+                  const std::string& record, int exit_code) {
+  StopSignals::LetThrough signals_end_us;
+  auto pushed =
+      core::push_record(engine.db(), store::Cas(engine.home().cas()), store, project, machine_name());
+  if (!pushed.ok()) {
+    return std::move(pushed).error().wrap(fmt::format(
+        "the run is kept in {} and not in the record yet: `pawl record push --record {}` sends it",
+        engine.home().root, shell_quote(record)));
+  }
+  print_left_out(*pushed);
+  return exit_code;
+}
+
 Result<int> run_here(const Global& global, const RunOptions& options) {
   PAWL_ASSIGN(core::Home home, core::find_home(global.home));
   std::string notice;
   PAWL_ASSIGN(core::NewRun request, describe_run(options, &notice));
   if (!notice.empty()) std::fprintf(stderr, "pawl: %s\n", notice.c_str());
+  std::shared_ptr<record::RecordStore> store;
+  if (!options.record.empty()) {
+    PAWL_ASSIGN(store, open_store(options.record, options.path));
+  }
   PAWL_ASSIGN(auto local, LocalEngine::open(home, options.quiet || global.json));
+  if (store) PAWL_RETURN_IF_ERROR(take_over(local->engine(), store, request, options));
   PAWL_ASSIGN(const store::Run run, local->run(request));
-  return report_end(global, local->engine(), run);
+  PAWL_ASSIGN(int exit_code, report_end(global, local->engine(), run));
+  if (!store) return exit_code;
+  return share(local->engine(), *store, request.project, options.record, exit_code);
 }
 
 }  // namespace

@@ -100,6 +100,7 @@ Result<void> print_details(Record& record, const store::Run& run) {
       {{"project", Tone::dim}, {run.project}},
       {{"id", Tone::dim}, {run.id}},
       {{"when", Tone::dim}, {fmt::format("{} for {}", format_utc(run.created_ms), seconds_of(run))}}};
+  if (!run.made_here()) facts.push_back({{"made", Tone::dim}, {run.origin}});
   for (const auto& d : data)
     facts.push_back({{"data", Tone::dim}, {fmt::format("{} {}", d.dataset, d.digest)}});
   if (verdict && verdict->baseline_run) {

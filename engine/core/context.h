@@ -14,6 +14,7 @@
 #include "engine/core/config.h"
 #include "engine/core/home.h"
 #include "engine/schedule/slots.h"
+#include "engine/store/cas.h"
 #include "engine/trigger/data.h"
 
 namespace pawl::core {
@@ -37,6 +38,7 @@ struct Context {
   Sync<trigger::StatCache> data_cache;        // any thread
   std::function<void(const Event&)> publish;  // to everybody who watches
   std::function<void()> schedule_soon;        // slots or stages changed: look at the queue again
+  store::BlobSource files;                    // of runs that were made elsewhere; any thread
 
   void publish_json(std::string topic, const std::string& run_id, const Json& body) const;
 };

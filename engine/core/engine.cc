@@ -41,7 +41,7 @@ Engine::Engine(Home home, Install install, schedule::Machine machine, EventLoop&
       db_(std::make_unique<Db>(std::move(db))),
       slots_(std::move(machine)),
       pool_("pawl-pool", kPoolThreads) {
-  context_.reset(new Context{home_, install_, clock, loop, pool_, *db_, slots_, {}, {}, {}, {}});
+  context_.reset(new Context{home_, install_, clock, loop, pool_, *db_, slots_, {}, {}, {}, {}, {}});
   context_->publish = [this](const Event& event) {
     for (const auto& watcher : watchers_) watcher(event);
   };
@@ -259,6 +259,10 @@ Result<store::Waiver> Engine::add_waiver(const NewWaiver& waiver) {
 
 Result<store::Waiver> Engine::revoke_waiver(int64_t id, const std::string& who, const std::string& why) {
   return core::revoke_waiver(*db_, id, who, why, context_->clock.unix_ms());
+}
+
+void Engine::find_files_at(store::BlobSource source) {
+  context_->files = std::move(source);
 }
 
 void Engine::abandon_open_runs() {

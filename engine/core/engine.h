@@ -51,6 +51,9 @@ class Engine {
   // `pawl run`: runs that an engine left open here are ended, since nobody drives them any more.
   void abandon_open_runs();
 
+  // `pawl run --record`: where the files of runs are that were made elsewhere. Before the first run.
+  void find_files_at(store::BlobSource source);
+
   // Error conflict when the event key is known: nothing was started.
   Result<store::Run> create_run(const NewRun& run);
   // The same commit of the same branch again, with the data as it is now.

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <set>
-
 #include "engine/base/files.h"
 #include "engine/core/rescoring.h"
 #include "engine/gate/metric_judge.h"
@@ -64,11 +62,7 @@ Result<std::string> judged_stage(Db& db, const std::string& run_id, const gate::
 // The files of predictions that the policy reads, of all stages.
 Result<std::vector<store::Artifact>> predictions_of(Db& db, const std::string& run_id,
                                                     const gate::Policy& policy) {
-  std::set<std::string> wanted = {"predictions.csv"};  // an edited test set is noticed for max_drop too
-  for (const gate::MetricRule& rule : policy.metrics) {
-    if (rule.paired) wanted.insert(rule.paired->predictions);
-  }
-  for (const gate::ConditionRule& rule : policy.conditions) wanted.insert(rule.predictions);
+  const std::set<std::string> wanted = judged_files(policy);
   PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run_id));
   std::erase_if(artifacts,
                 [&wanted](const store::Artifact& artifact) { return !wanted.contains(artifact.path); });
@@ -98,6 +92,15 @@ Result<std::vector<std::pair<int64_t, std::string>>> copies_of(Db& db, const std
 }
 
 }  // namespace
+
+std::set<std::string> judged_files(const gate::Policy& policy) {
+  std::set<std::string> out = {"predictions.csv"};  // an edited test set is noticed for max_drop too
+  for (const gate::MetricRule& rule : policy.metrics) {
+    if (rule.paired) out.insert(rule.paired->predictions);
+  }
+  for (const gate::ConditionRule& rule : policy.conditions) out.insert(rule.predictions);
+  return out;
+}
 
 Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id,
                                                const gate::Policy& policy) {
@@ -141,6 +144,11 @@ Result<gate::Evidence> load_evidence_of(Db& db, const store::Cas& cas, const std
     if (vector.ok()) {
       evidence.vectors[artifact.path] = std::move(*vector);
     } else {
+      // What cannot be fetched from another machine's run says nothing about what the run left.
+      const ErrorCode code = vector.error().code();
+      const bool elsewhere =
+          code == ErrorCode::unavailable || code == ErrorCode::timeout || code == ErrorCode::io;
+      if (elsewhere) return std::move(vector).error().wrap("a file of run " + run_id);
       evidence.unreadable[artifact.path] = vector.error().to_string();
     }
   }

@@ -1,6 +1,7 @@
 // What a run's judged stage left, read back from the record and the content-addressed store for the gate.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ Result<gate::Evidence> load_evidence(Db& db, const store::Cas& cas, const std::s
 // Of that stage. Its evaluator is the one on record.
 Result<gate::Evidence> load_evidence_of(Db& db, const store::Cas& cas, const std::string& run_id,
                                         const std::string& stage, const gate::Policy& policy);
+
+// Names of the predictions files that the policy looks at.
+std::set<std::string> judged_files(const gate::Policy& policy);
 
 // Of the judged stage only the metrics.
 Result<std::vector<gate::Metric>> load_metrics(Db& db, const std::string& run_id, const gate::Policy& policy);

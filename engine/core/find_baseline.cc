@@ -160,8 +160,9 @@ class Finder {
     PAWL_ASSIGN(auto run, store::find_run(query_.db, id));
     if (!run) return Error(ErrorCode::internal, "the baseline's run is not in the record", id);
     gate::Baseline out;
-    out.run = {run->id,        run->number, run->commit_sha, run->branch, run->finished_ms.value_or(0),
-               std::move(note)};
+    // The number here of a run from elsewhere would say nothing to whoever reads the verdict there.
+    const int64_t number = run->made_here() ? run->number : 0;
+    out.run = {run->id, number, run->commit_sha, run->branch, run->finished_ms.value_or(0), std::move(note)};
     PAWL_ASSIGN(out.evidence, load_evidence(query_.db, query_.cas, run->id, query_.policy));
     return out;
   }
@@ -203,7 +204,8 @@ Result<Placement> place_green_run(Db& db, const trigger::Repository& repository,
   Placement out;
   if (!latest) return out;
   out.seen = latest->id;
-  bool older = latest->run_number > run.number;
+  bool older =
+      latest->run_id > run.id;  // ids are in the order of time, numbers are not: runs come from elsewhere
   if (latest->commit != run.commit_sha) {
     // After a force push what the branch no longer has gives way.
     const auto heads = trigger::heads_of_branch(repository, run.target);

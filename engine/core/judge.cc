@@ -81,11 +81,10 @@ void add_unwatched(const std::vector<schedule::StageNode>& stages,
   inputs.unwatched = std::move(unwatched);
 }
 
-Result<gate::Inputs> gather(Db& db, const Home& home, const trigger::Repository& repository,
+Result<gate::Inputs> gather(Db& db, const store::Cas& cas, const trigger::Repository& repository,
                             const store::Run& run, const gate::Policy& policy,
                             const std::vector<schedule::StageNode>& stages) {
   gate::Inputs out;
-  store::Cas cas(home.cas());
   PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
   PAWL_ASSIGN(auto findings, store::findings_of(db, run.id));
   for (const schedule::StageNode& stage : stages) {
@@ -137,10 +136,11 @@ Result<void> write_lists(const std::string& dir, const std::vector<gate::ToLabel
   return {};
 }
 
-Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository& repository,
-                             const store::Run& run, const pipeline::Plan& plan,
-                             const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
-  PAWL_ASSIGN(gate::Inputs inputs, gather(db, home, repository, run, plan.gate, stages));
+Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
+                             const trigger::Repository& repository, const store::Run& run,
+                             const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
+                             int64_t now_ms) {
+  PAWL_ASSIGN(gate::Inputs inputs, gather(db, cas, repository, run, plan.gate, stages));
   PAWL_ASSIGN(inputs.waivers, waivers_for(db, run));
   inputs.now_unix_ms = now_ms;
   Judgement out;
@@ -148,7 +148,7 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
     PAWL_ASSIGN(store::Evaluation own, identify(db, repository, run, plan, inputs.evidence));
     inputs.evidence.evaluator = own.evaluator;
     out.evaluations.push_back(std::move(own));
-    PAWL_ASSIGN(Rescoring rescoring, rescore_baseline({db, home, run, plan, stages}, plan.gate, inputs));
+    PAWL_ASSIGN(Rescoring rescoring, rescore_baseline({db, home, cas, run, plan, stages}, plan.gate, inputs));
     out.rescore = rescoring.stage;
     if (!out.rescore.empty()) return out;
     if (rescoring.evaluation) out.evaluations.push_back(*rescoring.evaluation);
@@ -180,9 +180,9 @@ Result<Judgement> judge_with(Db& db, const Home& home, const trigger::Repository
 
 }  // namespace
 
-Judgement judge_run(const Home& home, const std::string& repository, const store::Run& run,
-                    const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
-                    int64_t now_ms) {
+Judgement judge_run(const Home& home, const store::Cas& cas, const std::string& repository,
+                    const store::Run& run, const pipeline::Plan& plan,
+                    const std::vector<schedule::StageNode>& stages, int64_t now_ms) {
   Judgement out;
   out.verdict.run_id = run.id;
   out.verdict.body = "{}";
@@ -194,8 +194,9 @@ Judgement judge_run(const Home& home, const std::string& repository, const store
     return out;
   }
   auto db = store::open_record_for_reading(home.database());
-  auto judged = db.ok() ? judge_with(*db, home, trigger::Repository(repository), run, plan, stages, now_ms)
-                        : Result<Judgement>(db.error());
+  auto judged = db.ok()
+                    ? judge_with(*db, home, cas, trigger::Repository(repository), run, plan, stages, now_ms)
+                    : Result<Judgement>(db.error());
   if (judged.ok()) return std::move(*judged);
   // A gate that did not run is red.
   out.verdict.kind = "ERROR";

@@ -33,11 +33,11 @@ struct Judgement {
 };
 
 // Lists of examples to label are written beside the report. `repository` is a local one that has the run's
-// commit. A gate that cannot be evaluated is an ERROR, never a
+// commit, `cas` has or finds the files that runs left. A gate that cannot be evaluated is an ERROR, never a
 // pass.
-Judgement judge_run(const Home& home, const std::string& repository, const store::Run& run,
-                    const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
-                    int64_t now_ms);
+Judgement judge_run(const Home& home, const store::Cas& cas, const std::string& repository,
+                    const store::Run& run, const pipeline::Plan& plan,
+                    const std::vector<schedule::StageNode>& stages, int64_t now_ms);
 
 // The placement anew, when another green run was recorded since.
 Result<Placement> place_again(const Home& home, const std::string& repository, const store::Run& run);

@@ -27,7 +27,7 @@ class Rescorer {
         policy_(policy),
         inputs_(inputs),
         baseline_(*inputs.baseline),
-        cas_(query.home.cas()),
+        cas_(query.cas),
         name_(rescoring_name(inputs.evidence.stage)) {}
 
   Result<Rescoring> run() {
@@ -127,7 +127,7 @@ class Rescorer {
   const gate::Policy& policy_;
   gate::Inputs& inputs_;
   gate::Baseline& baseline_;
-  const store::Cas cas_;
+  const store::Cas& cas_;
   const std::string name_;  // of the stage that scores the baseline's model
   std::vector<store::Artifact> artifacts_;
   std::string model_;

@@ -29,6 +29,7 @@ std::string rescoring_model_dir(const Home& home, const std::string& run_id);
 struct RescoringQuery {
   Db& db;
   const Home& home;
+  const store::Cas& cas;  // has or finds the files that runs left
   const store::Run& run;
   const pipeline::Plan& plan;
   const std::vector<schedule::StageNode>& stages;

@@ -428,8 +428,9 @@ void RunDriver::judge() {
   int64_t now = context_.clock.unix_ms();
   run_on_pool(
       context_,
-      [home, repository = source_.repository, run = run_, plan = plan_, nodes = nodes_, now] {
-        Judgement judgement = judge_run(*home, repository, run, plan, nodes, now);
+      [home, cas = store::Cas(home->cas(), context_.files), repository = source_.repository, run = run_,
+       plan = plan_, nodes = nodes_, now] {
+        Judgement judgement = judge_run(*home, cas, repository, run, plan, nodes, now);
         if (!judgement.rescore.empty()) return judgement;
         if (auto written = write_reports(*home, run, judgement.verdict); !written.ok()) {
           log_error("run {}: the report cannot be written: {}", run.number, written.error().to_string());

@@ -49,6 +49,7 @@ Json run_json(const store::Run& run) {
     out["seconds"] = static_cast<double>(*run.finished_ms - *run.started_ms) / 1000;
   }
   if (!run.cancel.empty()) out["cancel"] = run.cancel;
+  if (!run.made_here()) out["origin"] = run.origin;
   return out;
 }
 

@@ -72,7 +72,7 @@ Result<bool> still_next(Db& db, const std::string& project, const std::vector<ga
   std::map<std::string, int64_t> last;
   for (const gate::NewTestUse& use : uses) {
     if (!last.contains(use.testset)) {
-      PAWL_ASSIGN(last[use.testset], store::last_test_use(db, project, use.testset));
+      PAWL_ASSIGN(last[use.testset], store::count_test_uses(db, project, use.testset));
     }
     if (++last[use.testset] != use.number) return false;
   }

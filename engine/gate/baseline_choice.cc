@@ -47,7 +47,7 @@ std::vector<GreenRun> in_commit_order(std::vector<GreenRun> runs, std::span<cons
   std::erase_if(runs, [&](const GreenRun& run) { return !places.contains(run.commit); });
   for (GreenRun& run : runs) run.distance = nearest_first[places.at(run.commit)].distance;
   std::sort(runs.begin(), runs.end(), [&](const GreenRun& a, const GreenRun& b) {
-    return std::tuple(places.at(b.commit), a.number) < std::tuple(places.at(a.commit), b.number);
+    return std::tuple(places.at(b.commit), a.id) < std::tuple(places.at(a.commit), b.id);
   });
   return runs;
 }

@@ -23,8 +23,8 @@ struct PastCommit {
   std::int64_t distance = 0;
 };
 
-// The runs of the given commits, oldest commit first, of one commit the run with the lowest number first:
-// when a run finished plays no part. Runs of other commits are left out.
+// The runs of the given commits, oldest commit first, of one commit the run that was made first (by its
+// id): when a run finished plays no part. Runs of other commits are left out.
 std::vector<GreenRun> in_commit_order(std::vector<GreenRun> runs, std::span<const PastCommit> nearest_first);
 
 struct BaselineChoice {

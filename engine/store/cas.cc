@@ -17,6 +17,12 @@ std::string file_name(const std::string& root, std::string_view hex) {
   return root + "/" + std::string(hex.substr(0, 2)) + "/" + std::string(hex);
 }
 
+bool is_digest(std::string_view text) {
+  std::string_view hex = text.substr(std::min(text.size(), kPrefix.size()));
+  return text.starts_with(kPrefix) && hex.size() == 64 &&
+         hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 // Copies and hashes in one pass.
 Result<Cas::Stored> copy_hashed(int from, int to, const std::string& path) {
   Sha256 hash;
@@ -76,13 +82,30 @@ Result<void> Cas::copy_to(std::string_view digest, const std::string& path) cons
 }
 
 Result<std::string> Cas::path_of(std::string_view digest) const {
-  std::string_view hex = digest.substr(std::min(digest.size(), kPrefix.size()));
-  bool valid = digest.starts_with(kPrefix) && hex.size() == 64 &&
-               hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  if (!valid) return Error(ErrorCode::invalid, "is not a digest", std::string(digest));
-  std::string path = file_name(root_, hex);
-  if (!path_exists(path)) return Error(ErrorCode::not_found, "is not in the store", std::string(digest));
+  if (!is_digest(digest)) return Error(ErrorCode::invalid, "is not a digest", std::string(digest));
+  std::string path = file_name(root_, digest.substr(kPrefix.size()));
+  if (path_exists(path)) return path;
+  if (!source_) return Error(ErrorCode::not_found, "is not in the store", std::string(digest));
+  PAWL_RETURN_IF_ERROR(bring(std::string(digest)));
   return path;
+}
+
+bool Cas::has(std::string_view digest) const {
+  return is_digest(digest) && path_exists(file_name(root_, digest.substr(kPrefix.size())));
+}
+
+Result<void> Cas::bring(const std::string& digest) const {
+  PAWL_RETURN_IF_ERROR(make_dirs(root_));
+  const std::string temporary = root_ + "/" + random_hex(12) + ".new";
+  auto body = [&]() -> Result<void> {
+    PAWL_RETURN_IF_ERROR(source_(digest, temporary));
+    PAWL_ASSIGN(Stored stored, put_file(temporary));
+    if (stored.digest == digest) return {};
+    return Error(ErrorCode::io, "is damaged where it is kept: its content is another", digest);
+  };
+  auto brought = body();
+  unlink(temporary.c_str());
+  return brought;
 }
 
 }  // namespace pawl::store

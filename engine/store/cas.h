@@ -2,15 +2,22 @@
 // same content do no harm.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "engine/base/error.h"
 
 namespace pawl::store {
 
+// Writes the content of a digest to a new file, from wherever it is kept. Error not_found when it is not
+// there either.
+using BlobSource = std::function<Result<void>(const std::string& digest, const std::string& to)>;
+
 class Cas {
  public:
-  explicit Cas(std::string root) : root_(std::move(root)) {}
+  // What is not here is asked of `source`, if there is one, and kept.
+  explicit Cas(std::string root, BlobSource source = {})
+      : root_(std::move(root)), source_(std::move(source)) {}
 
   struct Stored {
     std::string digest;  // "sha256:<hex>"
@@ -22,11 +29,16 @@ class Cas {
   // A copy of its own at `path`, which somebody may write to; replaces what is there.
   Result<void> copy_to(std::string_view digest, const std::string& path) const;
 
-  // Where a digest lies. Error invalid for anything that is no digest, not_found when it is not here.
+  // Where a digest lies. Error invalid for anything that is no digest, not_found when it is not here; what
+  // the source says, and io when it gave something else than what was asked for.
   Result<std::string> path_of(std::string_view digest) const;
+  bool has(std::string_view digest) const;  // here, whatever the source has
 
  private:
+  Result<void> bring(const std::string& digest) const;
+
   std::string root_;
+  BlobSource source_;
 };
 
 }  // namespace pawl::store

@@ -1,7 +1,5 @@
 #include "engine/store/evaluations.h"
 
-#include <vector>
-
 namespace pawl::store {
 namespace {
 
@@ -41,6 +39,12 @@ Result<void> insert_evaluation(Db& db, const Evaluation& e) {
                e.stage, file, testset));
   }
   return {};
+}
+
+Result<std::vector<Evaluation>> evaluations_of(Db& db, std::string_view run_id) {
+  PAWL_ASSIGN(Stmt row, db.prepare(std::string(kSelect) + "WHERE run_id=? ORDER BY stage"));
+  row.bind_all(run_id);
+  return read_all(db, row);
 }
 
 Result<std::optional<Evaluation>> evaluation_of(Db& db, std::string_view run_id, std::string_view stage) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/sqlite.h"
 
@@ -22,6 +23,8 @@ struct Evaluation {
 // In the caller's transaction. Error conflict when the stage of the run has one.
 Result<void> insert_evaluation(Db& db, const Evaluation& evaluation);
 
+// Of a run, by stage.
+Result<std::vector<Evaluation>> evaluations_of(Db& db, std::string_view run_id);
 Result<std::optional<Evaluation>> evaluation_of(Db& db, std::string_view run_id, std::string_view stage);
 
 // The newest of the model by the evaluator on exactly these test sets.

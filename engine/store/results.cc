@@ -23,6 +23,17 @@ Result<std::vector<Row>> collect(Stmt statement, Read read) {
   }
 }
 
+Result<CurvePoints> read_points(std::string_view text) {
+  PAWL_ASSIGN(Json points, parse_json(text, "curves.points"));
+  CurvePoints out;
+  for (const Json& point : points) {
+    const Json& value = point.at(1);
+    out.emplace_back(point.at(0).get<int64_t>(),
+                     value.is_string() ? number_from_text(value.get<std::string>()) : value.get<double>());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string number_text(double value) {
@@ -155,14 +166,21 @@ Result<std::optional<CurvePoints>> curve_of(Db& db, std::string_view run_id, std
   row.bind_all(run_id, stage, name);
   PAWL_ASSIGN(bool found, row.step());
   if (!found) return std::optional<CurvePoints>();
-  PAWL_ASSIGN(Json points, parse_json(row.text(0), "curves.points"));
-  CurvePoints out;
-  for (const Json& point : points) {
-    const Json& value = point.at(1);
-    out.emplace_back(point.at(0).get<int64_t>(),
-                     value.is_string() ? number_from_text(value.get<std::string>()) : value.get<double>());
+  PAWL_ASSIGN(CurvePoints points, read_points(row.text(0)));
+  return std::optional<CurvePoints>(std::move(points));
+}
+
+Result<std::vector<Curve>> curves_of(Db& db, std::string_view run_id) {
+  PAWL_ASSIGN(Stmt row,
+              db.prepare("SELECT stage, name, points FROM curves WHERE run_id=? ORDER BY stage, name"));
+  row.bind_all(run_id);
+  std::vector<Curve> out;
+  while (true) {
+    PAWL_ASSIGN(bool more, row.step());
+    if (!more) return out;
+    PAWL_ASSIGN(CurvePoints points, read_points(row.text(2)));
+    out.push_back({std::string(run_id), row.string(0), row.string(1), std::move(points)});
   }
-  return std::optional<CurvePoints>(std::move(out));
 }
 
 }  // namespace pawl::store

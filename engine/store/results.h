@@ -65,7 +65,8 @@ struct Curve {
   CurvePoints points;
 };
 
-// Forgets the metrics, artifacts and curves of a stage's earlier attempt: what the last one left is all there is.
+// Forgets the metrics, artifacts and curves of a stage's earlier attempt: what the last one left is all there
+// is.
 Result<void> clear_outputs(Db& db, std::string_view run_id, std::string_view stage);
 // Each put replaces what an earlier try of the same transition wrote.
 Result<void> put_metric(Db& db, const Metric& metric);
@@ -80,6 +81,7 @@ Result<std::vector<Metric>> metrics_of(Db& db, std::string_view run_id);
 Result<std::vector<Artifact>> artifacts_of(Db& db, std::string_view run_id);
 Result<std::vector<Finding>> findings_of(Db& db, std::string_view run_id);
 Result<std::vector<TraceSummary>> trace_summaries_of(Db& db, std::string_view run_id);
+Result<std::vector<Curve>> curves_of(Db& db, std::string_view run_id);
 Result<std::optional<CurvePoints>> curve_of(Db& db, std::string_view run_id, std::string_view stage,
                                             std::string_view name);
 

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kRunColumns =
     "number, id, project, event_key, trigger, trigger_note, branch, target, commit_sha, subject, author, "
     "state, cancel,"
-    " plan, verdict, headline, exit_code, created_ms, started_ms, finished_ms";
+    " plan, verdict, headline, exit_code, created_ms, started_ms, finished_ms, origin";
 
 std::optional<int64_t> optional_integer(const Stmt& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -50,6 +50,7 @@ Run read_run(const Stmt& row) {
   run.created_ms = row.integer(17);
   run.started_ms = optional_integer(row, 18);
   run.finished_ms = optional_integer(row, 19);
+  run.origin = row.string(20);
   return run;
 }
 
@@ -89,6 +90,17 @@ Result<int64_t> insert_run(Db& db, const Run& run) {
              " created_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
              run.id, run.project, run.event_key, run.trigger, run.trigger_note, run.branch, run.target,
              run.commit_sha, run.subject, run.author, run.created_ms));
+  return db.last_insert_rowid();
+}
+
+Result<int64_t> insert_finished_run(Db& db, const Run& run) {
+  PAWL_RETURN_IF_ERROR(
+      db.run("INSERT INTO runs (id, project, event_key, trigger, trigger_note, branch, target, commit_sha,"
+             " subject, author, state, cancel, plan, verdict, headline, exit_code, created_ms, started_ms,"
+             " finished_ms, origin) VALUES (?,?,?,?,?,?,?,?,?,?,'finished',?,?,?,?,?,?,?,?,?)",
+             run.id, run.project, run.event_key, run.trigger, run.trigger_note, run.branch, run.target,
+             run.commit_sha, run.subject, run.author, run.cancel, run.plan, run.verdict, run.headline,
+             run.exit_code, run.created_ms, run.started_ms, run.finished_ms, run.origin));
   return db.last_insert_rowid();
 }
 
@@ -165,6 +177,17 @@ Result<std::vector<Run>> runs_of_commit(Db& db, std::string_view project, std::s
 
 Result<std::vector<Run>> open_runs(Db& db) {
   return select_runs(db, "WHERE state<>'finished' ORDER BY number");
+}
+
+Result<std::vector<std::string>> finished_run_ids(Db& db, std::string_view project) {
+  PAWL_ASSIGN(Stmt row, db.prepare("SELECT id FROM runs WHERE project=? AND state='finished' ORDER BY id"));
+  row.bind_all(project);
+  std::vector<std::string> out;
+  while (true) {
+    PAWL_ASSIGN(bool more, row.step());
+    if (!more) return out;
+    out.push_back(row.string(0));
+  }
 }
 
 Result<void> insert_stage(Db& db, const Stage& stage) {

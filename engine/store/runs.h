@@ -31,8 +31,10 @@ struct Run {
   int64_t created_ms = 0;
   std::optional<int64_t> started_ms;
   std::optional<int64_t> finished_ms;
+  std::string origin = "";  // where a run was made that a record brought; empty: here
 
   bool finished() const { return verdict.has_value(); }
+  bool made_here() const { return origin.empty(); }
 };
 
 struct Stage {
@@ -62,6 +64,9 @@ struct Attempt {
 
 // Inserts with the next number, which is returned. Error conflict when the event key or id is known.
 Result<int64_t> insert_run(Db& db, const Run& run);
+// A finished run that was made elsewhere, whole, with the next number here, which is returned. Error conflict
+// when the id is known.
+Result<int64_t> insert_finished_run(Db& db, const Run& run);
 Result<void> set_run_state(Db& db, const std::string& id, std::string_view state, int64_t now_ms);
 Result<void> set_run_plan(Db& db, const std::string& id, std::string_view plan);
 Result<void> set_run_cancel(Db& db, const std::string& id, std::string_view why);
@@ -86,6 +91,8 @@ struct RunFilter {
 };
 Result<std::vector<Run>> list_runs(Db& db, const RunFilter& filter);  // newest first
 Result<std::vector<Run>> open_runs(Db& db);                           // not finished, oldest first
+// Ids of the project's finished runs, in their order.
+Result<std::vector<std::string>> finished_run_ids(Db& db, std::string_view project);
 
 Result<void> insert_stage(Db& db, const Stage& stage);
 Result<void> set_stage_state(Db& db, const std::string& run_id, std::string_view name,

@@ -13,6 +13,7 @@ Baseline read_baseline(const Stmt& row) {
   out.run_number = row.integer(10);
   out.commit = row.string(11);
   out.verdict = row.string(12);
+  out.position = row.integer(13);
   return out;
 }
 
@@ -20,7 +21,8 @@ template <class... Args>
 Result<std::vector<Baseline>> select_baselines(Db& db, std::string_view rest, const Args&... args) {
   PAWL_ASSIGN(Stmt row, db.prepare(fmt::format(
                             "SELECT b.id, b.project, b.branch, b.run_id, b.cause, b.who, b.why, b.created_ms,"
-                            " b.newer_run, b.testsets, r.number, r.commit_sha, coalesce(r.verdict, '')"
+                            " b.newer_run, b.testsets, r.number, r.commit_sha, coalesce(r.verdict, ''),"
+                            " b.position"
                             " FROM baselines b JOIN runs r ON r.id=b.run_id {}",
                             rest)));
   row.bind_all(args...);
@@ -80,16 +82,19 @@ Result<std::optional<Verdict>> verdict_of(Db& db, std::string_view run_id) {
 
 Result<void> insert_baseline(Db& db, const Baseline& b) {
   return db.run(
-      "INSERT INTO baselines (project, branch, run_id, cause, who, why, created_ms, newer_run, testsets)"
-      " VALUES (?,?,?,?,?,?,?,?,?)",
-      b.project, b.branch, b.run_id, b.cause, b.who, b.why, b.created_ms, b.newer_run, b.testsets);
+      "INSERT INTO baselines (project, branch, run_id, cause, who, why, created_ms, newer_run, testsets,"
+      " position) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9, iif(?10<>0, ?10,"
+      " (SELECT coalesce(max(position), 0) + 1 FROM baselines WHERE project=?1 AND branch=?2)))",
+      b.project, b.branch, b.run_id, b.cause, b.who, b.why, b.created_ms, b.newer_run, b.testsets,
+      b.position);
 }
 
 Result<std::optional<Baseline>> pinned_baseline(Db& db, std::string_view project, std::string_view branch) {
   PAWL_ASSIGN(auto last,
               first(select_baselines(db,
                                      "WHERE b.project=? AND b.branch=? AND b.cause IN ('pin', 'unpin')"
-                                     " ORDER BY b.id DESC LIMIT 1",
+                                     " ORDER BY b.position DESC, b.created_ms DESC, b.run_id DESC, b.id DESC"
+                                     " LIMIT 1",
                                      project, branch)));
   if (!last || !last->is_pin()) return std::optional<Baseline>();
   return last;
@@ -122,11 +127,23 @@ Result<std::vector<Baseline>> current_baselines(Db& db, std::string_view project
 }
 
 Result<std::vector<Baseline>> baseline_events(Db& db, std::string_view project, std::string_view branch) {
-  return select_baselines(db, "WHERE b.project=? AND b.branch=? ORDER BY b.id", project, branch);
+  return select_baselines(db,
+                          "WHERE b.project=? AND b.branch=?"
+                          " ORDER BY b.position, b.created_ms, b.run_id, b.id",
+                          project, branch);
+}
+
+Result<std::optional<Baseline>> green_event_of(Db& db, std::string_view run_id) {
+  return first(
+      select_baselines(db, "WHERE b.run_id=? AND b.cause IN ('green', 'bootstrap') ORDER BY b.id", run_id));
+}
+
+Result<std::vector<Baseline>> pin_events(Db& db, std::string_view project) {
+  return select_baselines(db, "WHERE b.project=? AND b.cause IN ('pin', 'unpin') ORDER BY b.id", project);
 }
 
 Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project) {
-  return select_baselines(db, "WHERE ?1='' OR b.project=?1 ORDER BY b.id DESC", project);
+  return select_baselines(db, "WHERE ?1='' OR b.project=?1 ORDER BY b.created_ms DESC, b.id DESC", project);
 }
 
 Result<bool> ever_green(Db& db, std::string_view project, std::string_view branch) {

@@ -42,6 +42,9 @@ struct Baseline {
   // it.
   std::optional<std::string> newer_run = std::nullopt;
   std::string testsets = "{}";  // JSON object: digest of the test set by the predictions file
+  // Its place among the events of the branch, wherever they were made; 0 to insert it after all that are
+  // here.
+  int64_t position = 0;
 
   // Of its run; reading fills them, inserting does not look at them.
   int64_t run_number = 0;
@@ -63,9 +66,14 @@ Result<std::vector<Baseline>> current_baselines(Db& db, std::string_view project
 Result<std::optional<Baseline>> pinned_baseline(Db& db, std::string_view project, std::string_view branch);
 // The current one as if nothing were pinned.
 Result<std::optional<Baseline>> latest_green(Db& db, std::string_view project, std::string_view branch);
-// Every event of the branch, oldest first.
+// Every event of the branch, in the order that is the same wherever the same events are on record: no event
+// before one that its author could know.
 Result<std::vector<Baseline>> baseline_events(Db& db, std::string_view project, std::string_view branch);
 Result<std::vector<Baseline>> baseline_history(Db& db, std::string_view project);  // newest first; empty: all
+// What became of one run: the event that made it the baseline as it finished.
+Result<std::optional<Baseline>> green_event_of(Db& db, std::string_view run_id);
+// Pins and unpins of the project, oldest first.
+Result<std::vector<Baseline>> pin_events(Db& db, std::string_view project);
 // Whether the branch ever had a baseline, that is a green run whose metrics were gated: bootstrapping is over
 // then. A run that passed with the gate off was not judged and does not count.
 Result<bool> ever_green(Db& db, std::string_view project, std::string_view branch);

@@ -59,6 +59,13 @@ Result<bool> revoke_waiver(Db& db, int64_t id, std::string_view who, std::string
   return db.changes() == 1;
 }
 
+Result<void> merge_revocation(Db& db, int64_t id, std::string_view who, std::string_view why, int64_t at_ms) {
+  return db.run(
+      "UPDATE waivers SET revoked_ms=?1, revoked_by=?2, revoked_why=?3 WHERE id=?4"
+      " AND (revoked_ms IS NULL OR (?1, ?2, ?3) < (revoked_ms, revoked_by, revoked_why))",
+      at_ms, who, why, id);
+}
+
 Result<std::optional<Waiver>> find_waiver(Db& db, int64_t id) {
   PAWL_ASSIGN(auto found, select(db, "id=?", id));
   if (found.empty()) return std::optional<Waiver>();

@@ -30,6 +30,8 @@ struct Waiver {
 
 // The id is given by the record and returned.
 Result<int64_t> insert_waiver(Db& db, const Waiver& waiver);
+// A revocation that was made elsewhere. Of several the earliest holds, whoever merges what.
+Result<void> merge_revocation(Db& db, int64_t id, std::string_view who, std::string_view why, int64_t at_ms);
 // False: there is none of this id, or it is revoked already.
 Result<bool> revoke_waiver(Db& db, int64_t id, std::string_view who, std::string_view why, int64_t now_ms);
 

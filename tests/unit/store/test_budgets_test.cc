@@ -30,7 +30,7 @@ TEST_F(TestBudgetsTest, TheFirstTermsHold) {
 TEST_F(TestBudgetsTest, UsesReadBackInOrder) {
   ASSERT_TRUE(open_test_budget(db(), {"model", "t", "full", 3, 1}).ok());
   ASSERT_TRUE(open_test_budget(db(), {"other", "t", "full", 3, 1}).ok());
-  EXPECT_EQ(*last_test_use(db(), "model", "t"), 0);
+  EXPECT_EQ(*count_test_uses(db(), "model", "t"), 0);
   ASSERT_TRUE(insert_test_use(db(), "model", "t", use(1)).ok());
   ASSERT_TRUE(insert_test_use(db(), "model", "t", use(2, true)).ok());
   const auto uses = *test_uses_of(db(), "model", "t");
@@ -44,7 +44,7 @@ TEST_F(TestBudgetsTest, UsesReadBackInOrder) {
   EXPECT_EQ(uses[1].baseline, "b");
   EXPECT_EQ(uses[1].revealed, "score");
   EXPECT_EQ(uses[1].at_ms, 7);
-  EXPECT_EQ(*last_test_use(db(), "model", "t"), 2);
+  EXPECT_EQ(*count_test_uses(db(), "model", "t"), 2);
   EXPECT_TRUE(test_uses_of(db(), "other", "t")->empty());
 }
 

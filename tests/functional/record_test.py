@@ -1,0 +1,250 @@
+"""`pawl run --record`: machines that come and go share one record, in a folder, a ref of git, or a daemon.
+
+A machine is a home of its own and a clone of its own of one model repository.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import unittest
+
+from harness import DEADLINE_S, PAWL, PawlTest
+
+GOOD, WORSE = "0.9", "0.7"
+
+
+class Machine:
+    """A CI runner: nothing of it but its clone is there when it starts."""
+
+    def __init__(self, test, name):
+        self.test = test
+        self.home = test.dir / f"home-{name}"
+        self.clone = test.dir / f"clone-{name}"
+        test.git("clone", "--quiet", test.bare, self.clone, cwd=test.dir)
+
+    def start(self, *argv, env=None):
+        return subprocess.Popen([PAWL, "--home", str(self.home), *map(str, argv)], cwd=self.clone,
+                                env={**self.test.env, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True)
+
+    def pawl(self, *argv, code=0, env=None):
+        process = self.start(*argv, env=env)
+        out, err = process.communicate(timeout=DEADLINE_S * 2)
+        self.test.assertEqual(process.returncode, code, f"pawl {' '.join(map(str, argv))}:\n{out}\n{err}")
+        return out + err
+
+    def run(self, record, code=0, **options):
+        return self.pawl("run", "--quiet", "--record", record, code=code, **options)
+
+    def json(self, *argv, **options):
+        return json.loads(self.pawl("--json", *argv, **options))
+
+    def model(self, accuracy, push=True):
+        """A commit with a model of that accuracy, on top of what origin has."""
+        self.test.git("pull", "--quiet", "--rebase", "origin", "main", cwd=self.clone)
+        (self.clone / "accuracy").write_text(accuracy)
+        self.test.git("commit", "--quiet", "--allow-empty", "-am", f"accuracy {accuracy}", cwd=self.clone)
+        if push:
+            self.test.git("push", "--quiet", "origin", "HEAD:main", cwd=self.clone)
+
+    def runs(self):
+        if not (self.home / "pawl.db").exists():
+            return []
+        return sorted(self.json("runs", "-n", 1000)["runs"], key=lambda run: run["id"])
+
+    def ids(self):
+        return [run["id"] for run in self.runs()]
+
+    def rows(self, sql):
+        connection = sqlite3.connect(f"file:{self.home}/pawl.db?mode=ro", uri=True)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+
+class RecordTest(PawlTest):
+    def setUp(self):
+        super().setUp()
+        self.make_repository()
+        self.push("first")
+        self.machines = {}
+
+    def machine(self, name):
+        if name not in self.machines:
+            self.machines[name] = Machine(self, name)
+        return self.machines[name]
+
+
+class Folder:
+    """How each test gets its record: a folder."""
+
+    def make_record(self):
+        self.folder = self.dir / "record"
+        self.folder.mkdir(exist_ok=True)
+        return self.folder
+
+    def damage(self, machine):
+        entry = next((self.folder / "pawl-record-1" / "entries").rglob("run-*"))
+        entry.write_bytes(entry.read_bytes().replace(b'"PASS"', b'"FAIL"', 1))
+
+
+class EveryRecord:
+    """What holds wherever the record is kept."""
+
+    def test_a_worse_model_fails_against_the_baseline_of_another_machine(self):
+        record = self.make_record()
+        a, b = self.machine("a"), self.machine("b")
+        a.run(record)
+        b.model(WORSE)
+        says = b.run(record, code=1)
+        self.assertIn("accuracy fell from 0.9 to 0.7", says)
+        worse = b.json("show", "last")
+        first = a.runs()[0]
+        self.assertEqual(worse["baseline"], first["id"])
+        # The paired test had the predictions of the other machine.
+        paired = [reason for reason in worse["gate"]["reasons"] if reason["check"] == "paired"]
+        self.assertEqual(paired[0]["status"], "fail", paired)
+        self.assertEqual(b.ids(), [first["id"], worse["id"]])
+        # And a third one sees both, with what belongs to them.
+        c = self.machine("c")
+        c.pawl("record", "pull", "--record", record)
+        self.assertEqual(c.ids(), b.ids())
+        for run in b.ids():
+            here, there = c.json("show", run), b.json("show", run)
+            for key in ("metrics", "stages", "gate", "artifacts", "verdict", "headline", "commit", "data", "findings"):
+                self.assertEqual(here[key], there[key], key)
+        self.assertIn("run 2 on ", c.json("show", worse["id"])["origin"])
+        self.assertIn(" on ", c.pawl("show", worse["id"]))
+        baseline = c.json("baseline", "list")["baselines"]
+        self.assertEqual([entry["run"] for entry in baseline], [first["id"]])
+
+    def test_two_runs_at_once(self):
+        record = self.make_record()
+        machines = [self.machine(name) for name in ("a", "b")]
+        machines[0].run(record)
+        for round_ in range(3):
+            machines[0].model(GOOD)
+            machines[1].model(GOOD)
+            running = [machine.start("run", "--quiet", "--record", record) for machine in machines]
+            for process in running:
+                out, err = process.communicate(timeout=DEADLINE_S * 2)
+                self.assertEqual(process.returncode, 0, out + err)
+        made = {run["id"] for machine in machines for run in machine.runs() if "origin" not in run}
+        self.assertEqual(len(made), 7)
+        for name in ("a", "b", "c"):
+            machine = self.machine(name)
+            machine.pawl("record", "pull", "--record", record)
+            self.assertEqual(set(machine.ids()), made)
+            self.assertEqual(len(machine.rows("SELECT * FROM baselines")), 7)
+        # All agree on what comes after what, and on the baseline: the one of the latest commit.
+        def order(machine):
+            return machine.rows("SELECT run_id FROM baselines ORDER BY position, created_ms, run_id")
+        self.assertEqual(order(self.machine("a")), order(self.machine("b")))
+        self.assertEqual(order(self.machine("a")), order(self.machine("c")))
+        tip = self.git("rev-parse", "main", cwd=self.bare)
+        for name in ("a", "b", "c"):
+            self.assertEqual(self.machine(name).json("baseline", "list")["baselines"][0]["commit"], tip)
+
+    def test_pushes_at_once_lose_nothing(self):
+        record = self.make_record()
+        machines = [self.machine(name) for name in ("a", "b", "c", "d")]
+        for machine in machines:
+            for _ in range(2):
+                machine.pawl("run", "--quiet")
+        running = [machine.start("record", "push", "--record", record) for machine in machines for _ in range(1)]
+        for process in running:
+            out, err = process.communicate(timeout=DEADLINE_S * 2)
+            self.assertEqual(process.returncode, 0, out + err)
+        e = self.machine("e")
+        e.pawl("record", "pull", "--record", record)
+        self.assertEqual(set(e.ids()), {run for machine in machines for run in machine.ids()})
+        self.assertEqual(len(e.ids()), 8)
+
+    def test_the_same_push_twice_changes_nothing(self):
+        record = self.make_record()
+        a = self.machine("a")
+        a.run(record)
+        before = self.contents()
+        self.assertEqual(a.json("record", "push", "--record", record)["pushed"], 0)
+        self.assertEqual(self.contents(), before)
+        b = self.machine("b")
+        self.assertEqual(b.json("record", "pull", "--record", record)["pulled"], 1)
+        self.assertEqual(b.json("record", "pull", "--record", record)["pulled"], 0)
+        self.assertEqual(b.json("record", "push", "--record", record)["pushed"], 0)
+        self.assertEqual(self.contents(), before)
+
+    def test_pins_and_waivers_travel(self):
+        record = self.make_record()
+        a, b = self.machine("a"), self.machine("b")
+        a.run(record)
+        first = a.ids()[0]
+        a.model("0.93")
+        a.run(record)
+        a.pawl("baseline", "pin", first, "--why", "what we ship")
+        a.pawl("waiver", "add", "--metric", "accuracy", "--expires", "14d", "--why", "see issue 12")
+        a.pawl("waiver", "add", "--metric", "accuracy", "--check", "paired", "--expires", "14d", "--why", "by mistake")
+        a.pawl("waiver", "revoke", "2", "--why", "a mistake")
+        self.assertEqual(a.json("record", "push", "--record", record)["pushed"], 4)
+        b.pawl("record", "pull", "--record", record)
+        baseline = b.json("baseline", "list")["baselines"]
+        self.assertEqual([(entry["run"], entry["pinned"], entry["why"]) for entry in baseline],
+                         [(first, True, "what we ship")])
+        states = {waiver["why"]: waiver["state"] for waiver in b.json("waiver", "list", "--all")["waivers"]}
+        self.assertEqual(states, {"see issue 12": "valid", "by mistake": "revoked"})
+        b.pawl("baseline", "unpin", "--why", "shipped the other")
+        b.pawl("record", "push", "--record", record)
+        a.pawl("record", "pull", "--record", record)
+        self.assertFalse(a.json("baseline", "list")["baselines"][0]["pinned"])
+
+    def test_a_damaged_entry_stops_the_run_before_training(self):
+        record = self.make_record()
+        a, b = self.machine("a"), self.machine("b")
+        a.run(record)
+        self.damage(a)
+        says = b.run(record, code=3)
+        self.assertIn("is damaged", says)
+        self.assertIn("run-" + a.ids()[0], says)
+        self.assertEqual(b.runs(), [])
+
+
+class FolderRecord(EveryRecord, Folder, RecordTest):
+    def contents(self):
+        return {str(path): path.stat().st_mtime_ns for path in self.folder.rglob("*") if path.is_file()}
+
+    def test_a_folder_that_is_not_there(self):
+        a = self.machine("a")
+        says = a.run(self.dir / "mistyped", code=3)
+        self.assertIn("there is no folder", says)
+        self.assertFalse((self.dir / "mistyped").exists())
+        self.assertEqual(a.runs(), [])
+
+    def test_a_folder_that_cannot_be_written(self):
+        record = self.make_record()
+        (record / "pawl-record-1").write_text("a file in the way")
+        a = self.machine("a")
+        a.run(record, code=3)
+        self.assertEqual(a.runs(), [])
+
+    def test_what_fails_after_the_run_can_be_sent_later(self):
+        record = self.make_record()
+        a = self.machine("a")
+        # The stage takes the record away while it runs.
+        train = self.clone / "train.py"
+        train.write_text(train.read_text() + f"\nimport shutil\nshutil.rmtree({str(record)!r})\n")
+        self.push("takes the record away")
+        self.git("pull", "--quiet", "origin", "main", cwd=a.clone)
+        says = a.run(record, code=3)
+        self.assertIn("PASS", says)
+        self.assertIn("pawl record push --record", says)
+        self.assertEqual(a.runs()[0]["verdict"], "PASS")
+        record.mkdir()
+        self.assertEqual(a.json("record", "push", "--record", record)["pushed"], 1)
+        self.assertEqual(self.machine("b").json("record", "pull", "--record", record)["pulled"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
