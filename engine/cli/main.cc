@@ -90,7 +90,9 @@ struct CommandLine {
 
   CommandLine();
   static CLI::Option* add_record_option(CLI::App* to, std::string& target) {
-    return to->add_option("--record", target, "Folder that keeps the record besides the home");
+    return to->add_option(
+        "--record", target,
+        "What keeps the record besides the home: a folder, or `git` (a ref in the model's repository)");
   }
   void add_pipeline_commands();
   void add_record_commands();

@@ -92,6 +92,30 @@ class Folder:
         entry.write_bytes(entry.read_bytes().replace(b'"PASS"', b'"FAIL"', 1))
 
 
+class Git:
+    """Or a ref in the model repository."""
+
+    def make_record(self):
+        return "git"
+
+    def ref(self):
+        return self.git("for-each-ref", "--format=%(objectname)", "refs/pawl/record", cwd=self.bare)
+
+    def contents(self):
+        return self.ref()
+
+    def damage(self, machine):
+        """Somebody edits an entry, by a commit on top."""
+        work = self.dir / "damage"
+        self.git("clone", "--quiet", "--no-checkout", self.bare, work, cwd=self.dir)
+        self.git("fetch", "--quiet", "origin", "refs/pawl/record", cwd=work)
+        self.git("checkout", "--quiet", "--detach", "FETCH_HEAD", cwd=work)
+        entry = next((work / "entries").rglob("run-*"))
+        entry.write_bytes(entry.read_bytes().replace(b'"PASS"', b'"FAIL"', 1))
+        self.git("commit", "--quiet", "-am", "edited", cwd=work)
+        self.git("push", "--quiet", "origin", "HEAD:refs/pawl/record", cwd=work)
+
+
 class EveryRecord:
     """What holds wherever the record is kept."""
 
@@ -244,6 +268,88 @@ class FolderRecord(EveryRecord, Folder, RecordTest):
         record.mkdir()
         self.assertEqual(a.json("record", "push", "--record", record)["pushed"], 1)
         self.assertEqual(self.machine("b").json("record", "pull", "--record", record)["pulled"], 1)
+
+
+class GitRecord(EveryRecord, Git, RecordTest):
+    def test_it_is_a_ref_of_small_files_with_all_of_its_past(self):
+        a = self.machine("a")
+        a.run("git")
+        first = self.ref()
+        a.model(GOOD)
+        a.run("git")
+        self.git("merge-base", "--is-ancestor", first, "refs/pawl/record", cwd=self.bare)
+        files = self.git("ls-tree", "-r", "--name-only", "refs/pawl/record", cwd=self.bare).splitlines()
+        self.assertEqual(len([name for name in files if name.startswith("entries/model/run/")]), 2)
+        self.assertEqual(len([name for name in files if name.startswith("files/")]), 1)  # the same predictions twice
+        # Neither a branch nor a tag, and nothing in the clone's own files.
+        self.assertEqual(self.git("branch", "--list", cwd=self.bare).split(), ["*", "main"])
+        self.assertEqual(self.git("status", "--porcelain", cwd=a.clone), "")
+
+    def test_a_repository_without_a_remote_keeps_the_record_itself(self):
+        a = self.machine("a")
+        self.git("remote", "remove", "origin", cwd=a.clone)
+        a.run("git")
+        self.assertTrue(self.git("rev-parse", "refs/pawl/record", cwd=a.clone))
+        b = self.machine("b")
+        b.clone = a.clone
+        b.run("git")
+        self.assertEqual(b.json("show", "last")["baseline"], a.ids()[0])
+
+    def test_a_clone_of_one_commit(self):
+        a = self.machine("a")
+        a.run("git")
+        b = self.machine("b")
+        shutil.rmtree(b.clone)
+        self.git("clone", "--quiet", "--depth=1", f"file://{self.bare}", b.clone, cwd=self.dir)
+        b.run("git")
+        self.assertEqual(b.json("show", "last")["baseline"], a.ids()[0])
+
+    def ssh(self, refuses):
+        """An origin behind ssh that lets anyone read, and nobody write when `refuses`."""
+        script = self.dir / "ssh"
+        script.write_text("#!/bin/sh\nfor last; do :; done\ncase $last in\n"
+                          + ("*receive-pack*) echo 'ERROR: Permission to model.git denied to bot' >&2; exit 128;;\n"
+                             if refuses else "")
+                          + "esac\nexec sh -c \"$last\"\n")
+        script.chmod(0o755)
+        return {"GIT_SSH_COMMAND": str(script), "GIT_SSH_VARIANT": "simple"}
+
+    def test_without_permission_to_push_nothing_is_trained(self):
+        a = self.machine("a")
+        self.git("remote", "set-url", "origin", f"ssh://git@localhost{self.bare}", cwd=a.clone)
+        says = a.run("git", code=3, env=self.ssh(refuses=True))
+        self.assertIn("Permission to model.git denied", says)
+        self.assertIn("contents: write", says)
+        self.assertIn("write_repository", says)
+        self.assertEqual(a.runs(), [])
+        a.run("git", env=self.ssh(refuses=False))
+        self.assertTrue(self.ref())
+
+    def test_an_origin_that_does_not_answer(self):
+        a = self.machine("a")
+        self.git("remote", "set-url", "origin", self.dir / "gone.git", cwd=a.clone)
+        says = a.run("git", code=3)
+        self.assertIn("cannot be read", says)
+        self.assertEqual(a.runs(), [])
+
+    def test_a_push_that_a_hook_refuses_can_be_sent_later(self):
+        hook = self.bare / "hooks" / "pre-receive"
+        hook.write_text("#!/bin/sh\necho 'closed for today' >&2\nexit 1\n")
+        hook.chmod(0o755)
+        a = self.machine("a")
+        says = a.run("git", code=3)
+        self.assertIn("PASS", says)
+        self.assertIn("closed for today", says)
+        self.assertIn("pawl record push --record 'git'", says)
+        hook.unlink()
+        self.assertEqual(a.json("record", "push", "--record", "git")["pushed"], 1)
+
+    def test_large_files_stay_out_and_are_named(self):
+        train = self.clone / "train.py"
+        train.write_text(train.read_text().replace("1,{1 if", "1,{' ' * 20000 + '1' if"))
+        self.push("large predictions")
+        a = self.machine("a")
+        self.assertIn("git keeps files of at most 16", a.run("git"))
 
 
 if __name__ == "__main__":
