@@ -83,7 +83,7 @@ struct RunOptions {
 int run(const Global& global, const RunOptions& options);
 
 struct RecordOptions {
-  std::string record;  // a folder, or "git"
+  std::string record;  // a folder, "git", or a daemon's address
   std::string path = ".";
   std::string project;  // empty: from the origin URL, else the folder's name
 };

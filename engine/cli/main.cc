@@ -92,7 +92,8 @@ struct CommandLine {
   static CLI::Option* add_record_option(CLI::App* to, std::string& target) {
     return to->add_option(
         "--record", target,
-        "What keeps the record besides the home: a folder, or `git` (a ref in the model's repository)");
+        "What keeps the record besides the home: a folder, `git` (a ref in the model's repository), "
+        "or the address of a daemon (its token in PAWL_TOKEN)");
   }
   void add_pipeline_commands();
   void add_record_commands();

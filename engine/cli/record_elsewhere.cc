@@ -3,9 +3,7 @@
 #include "engine/cli/record_elsewhere.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -19,12 +17,6 @@
 #include "engine/store/database.h"
 
 namespace pawl::cli {
-
-std::string machine_name() {
-  std::array<char, 256> name{};
-  const bool known = gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0';
-  return known ? to_valid_utf8(name.data()) : "another machine";
-}
 
 Result<std::unique_ptr<record::RecordStore>> open_store(const std::string& record,
                                                         const std::string& repository) {
@@ -82,7 +74,7 @@ int record_push(const Global& global, const RecordOptions& options) {
   return finish(
       merge(global, options, "pushed",
             [](Db& db, const core::Home& home, record::RecordStore& store, const std::string& project) {
-              return core::push_record(db, store::Cas(home.cas()), store, project, machine_name());
+              return core::push_record(db, store::Cas(home.cas()), store, project, core::machine_name());
             }));
 }
 

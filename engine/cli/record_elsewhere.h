@@ -9,10 +9,7 @@
 
 namespace pawl::cli {
 
-// What runs that are made here are said to come from.
-std::string machine_name();
-
-// Ready to be read and written. Errors: usage for what is no place, else unavailable.
+// Ready to be read and written. Error unavailable, with what to mend.
 Result<std::unique_ptr<record::RecordStore>> open_store(const std::string& record,
                                                         const std::string& repository);
 

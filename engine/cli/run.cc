@@ -114,7 +114,7 @@ Result<int> share(core::Engine& engine, record::RecordStore& store, const std::s
                   const std::string& record, int exit_code) {
   StopSignals::LetThrough signals_end_us;
   auto pushed =
-      core::push_record(engine.db(), store::Cas(engine.home().cas()), store, project, machine_name());
+      core::push_record(engine.db(), store::Cas(engine.home().cas()), store, project, core::machine_name());
   if (!pushed.ok()) {
     return std::move(pushed).error().wrap(fmt::format(
         "the run is kept in {} and not in the record yet: `pawl record push --record {}` sends it",

@@ -7,6 +7,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/log.h"
+#include "engine/core/merge_record.h"
 #include "engine/store/data.h"
 #include "engine/store/database.h"
 #include "engine/store/inbox.h"
@@ -259,6 +260,23 @@ Result<store::Waiver> Engine::add_waiver(const NewWaiver& waiver) {
 
 Result<store::Waiver> Engine::revoke_waiver(int64_t id, const std::string& who, const std::string& why) {
   return core::revoke_waiver(*db_, id, who, why, context_->clock.unix_ms());
+}
+
+Result<std::vector<std::string>> Engine::import_record(const std::string& project,
+                                                       const std::vector<record::Entry>& entries) {
+  const trigger::Repository mirror(home_.mirror(project));
+  const bool there = path_exists(mirror.path());
+  PAWL_ASSIGN(auto added, import_entries(*db_, project, entries, there ? &mirror : nullptr));
+  for (const std::string& id : added) {
+    PAWL_ASSIGN(auto run, store::find_run(*db_, id));
+    PAWL_ASSIGN(auto verdict, store::verdict_of(*db_, id));
+    if (!run || !verdict) continue;
+    pool_.submit([home = home_, run = *run, verdict = *verdict] {
+      if (auto written = write_reports(home, run, verdict); !written.ok())
+        log_error("run {}: the report cannot be written: {}", run.number, written.error().to_string());
+    });
+  }
+  return added;
 }
 
 void Engine::find_files_at(store::BlobSource source) {

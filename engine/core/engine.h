@@ -23,6 +23,7 @@
 #include "engine/core/unpin.h"
 #include "engine/core/waive.h"
 #include "engine/forge/webhook.h"
+#include "engine/record/entry.h"
 
 namespace pawl::core {
 
@@ -69,6 +70,11 @@ class Engine {
   Result<store::Baseline> unpin_baseline(const Unpin& unpin);
   Result<store::Waiver> add_waiver(const NewWaiver& waiver);
   Result<store::Waiver> revoke_waiver(int64_t id, const std::string& who, const std::string& why);
+
+  // What other machines send (`pawl run --record`): see import_entries(). Reports of the new runs are written
+  // afterwards.
+  Result<std::vector<std::string>> import_record(const std::string& project,
+                                                 const std::vector<record::Entry>& entries);
 
   // Stores verified deliveries in one transaction, so that many cost one fsync. Per delivery: true, or false
   // when it was there already; an error when nothing was stored (all of them, when the record failed). Work

@@ -1,8 +1,10 @@
 #include "engine/core/merge_record.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -207,6 +209,12 @@ Result<Entry> make_entry(Db& db, const std::string& project, const std::string& 
     if (record::name_of(entry) == name) return std::move(entry);
   }
   return missing(name);
+}
+
+std::string machine_name() {
+  std::array<char, 256> name{};
+  const bool known = gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0';
+  return known ? to_valid_utf8(name.data()) : "another machine";
 }
 
 std::vector<record::NewFile> files_of(const store::Cas& cas, const RunEntry& run) {

@@ -19,6 +19,9 @@ namespace pawl::core {
 // Names of the entries that the record makes for the project, in the order in which they are to be written.
 Result<std::vector<std::string>> entry_names(Db& db, const std::string& project);
 
+// What runs that are made here are said to come from, elsewhere: the name of the host.
+std::string machine_name();
+
 // The entry of that name; `machine` is what runs that were made here are said to come from. Error not_found.
 Result<record::Entry> make_entry(Db& db, const std::string& project, const std::string& name,
                                  const std::string& machine);

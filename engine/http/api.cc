@@ -12,6 +12,7 @@
 #include "engine/core/run_json.h"
 #include "engine/http/access.h"
 #include "engine/http/pages.h"
+#include "engine/http/record_routes.h"
 #include "engine/http/session.h"
 #include "engine/store/cas.h"
 #include "engine/store/database.h"
@@ -147,6 +148,7 @@ Router Api::router() {
   add_reading_routes(router);
   add_acting_routes(router);
   add_pages(router);
+  add_record_routes(router, engine_, loop_, readers_);
   return router;
 }
 

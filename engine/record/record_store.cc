@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "engine/record/daemon_store.h"
 #include "engine/record/directory_store.h"
 #include "engine/record/git_store.h"
 
@@ -19,13 +20,16 @@ bool is_folder(const std::string& path) {
 Result<std::unique_ptr<RecordStore>> make_store(const Place& place) {
   const std::string& record = place.record;
   if (record == "git") return std::unique_ptr<RecordStore>(std::make_unique<GitStore>(place.repository));
+  if (record.starts_with("https://") || record.starts_with("http://"))
+    return std::unique_ptr<RecordStore>(std::make_unique<DaemonStore>(record, place.token));
   if (is_folder(record)) return std::unique_ptr<RecordStore>(std::make_unique<DirectoryStore>(record));
   // A folder that is made on the way would hide a typing mistake, or a disk that is not mounted: every run
   // would be the first one.
-  return Error(ErrorCode::unavailable,
-               fmt::format("there is no folder '{}': make it if it is to keep the record (--record takes "
-                           "a folder, or git)",
-                           record));
+  return Error(
+      ErrorCode::unavailable,
+      fmt::format("there is no folder '{}': make it if it is to keep the record (--record takes a folder, "
+                  "git, or the https:// address of a daemon)",
+                  record));
 }
 
 std::string entry_folder(const std::string& project, Kind kind) {

@@ -58,7 +58,7 @@ struct Place {
   std::string repository;  // a working tree or bare repository; for "git"
   std::string token;       // of the daemon
 };
-// Error usage for what is none of them.
+// Error unavailable when there is no such folder. Nothing is asked of the place yet.
 Result<std::unique_ptr<RecordStore>> make_store(const Place& place);
 
 // Where an entry and a file lie, below the root of a folder or of a tree of git: in folders of few names

@@ -3,15 +3,16 @@
 A machine is a home of its own and a clone of its own of one model repository.
 """
 
+import hashlib
+import http.server
 import json
-import os
-import pathlib
 import shutil
 import sqlite3
 import subprocess
+import threading
 import unittest
 
-from harness import DEADLINE_S, PAWL, PawlTest
+from harness import DEADLINE_S, PAWL, PawlTest, wait_until
 
 GOOD, WORSE = "0.9", "0.7"
 
@@ -114,6 +115,52 @@ class Git:
         entry.write_bytes(entry.read_bytes().replace(b'"PASS"', b'"FAIL"', 1))
         self.git("commit", "--quiet", "-am", "edited", cwd=work)
         self.git("push", "--quiet", "origin", "HEAD:refs/pawl/record", cwd=work)
+
+
+class Daemon:
+    """Or a daemon."""
+
+    def make_record(self):
+        if self.daemon is None:
+            self.start_daemon()
+            self.env["PAWL_TOKEN"] = self.token()
+        return self.url
+
+    def contents(self):
+        connection = sqlite3.connect(f"file:{self.home}/pawl.db?mode=ro", uri=True)
+        try:
+            return [connection.execute(f"SELECT * FROM {table}").fetchall()
+                    for table in ("runs", "baselines", "metrics", "verdicts", "artifacts")]
+        finally:
+            connection.close()
+
+    def damage(self, machine):
+        """Something between us and the daemon changes an answer."""
+        return self.proxy(lambda answer: answer.replace(b'"PASS"', b'"FAIL"', 1))
+
+    def proxy(self, change):
+        test = self
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                status, body = test.request("GET", self.path, headers={"Authorization": self.headers["Authorization"]},
+                                            token=False)
+                body = change(body)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_address[1]}"
 
 
 class EveryRecord:
@@ -228,7 +275,7 @@ class EveryRecord:
         record = self.make_record()
         a, b = self.machine("a"), self.machine("b")
         a.run(record)
-        self.damage(a)
+        record = self.damage(a) or record
         says = b.run(record, code=3)
         self.assertIn("is damaged", says)
         self.assertIn("run-" + a.ids()[0], says)
@@ -350,6 +397,110 @@ class GitRecord(EveryRecord, Git, RecordTest):
         self.push("large predictions")
         a = self.machine("a")
         self.assertIn("git keeps files of at most 16", a.run("git"))
+
+
+class DaemonRecord(EveryRecord, Daemon, RecordTest):
+    def test_the_daemon_judges_by_it_and_shows_it(self):
+        record = self.make_record()
+        a = self.machine("a")
+        a.run(record)
+        first = a.ids()[0]
+        status, shown = self.request("GET", f"/api/v1/runs/{first}")
+        self.assertEqual(status, 200)
+        self.assertIn("run 1 on ", json.loads(shown)["origin"])
+        status, page = wait_until(lambda: (lambda answer: answer if answer[0] == 200 else None)(
+            self.request("GET", f"/api/v1/runs/{first}/report")), "the report of a run that was made elsewhere")
+        self.assertIn(b"accuracy", page)
+        status, file = self.request("GET", f"/api/v1/runs/{first}/artifacts/train/predictions.csv")
+        self.assertEqual((status, file.splitlines()[0]), (200, b"id,label,prediction"))
+        # The daemon serves the same project, and judges a push by the run of the other machine.
+        self.add_project()
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        a.model(WORSE)
+        run = self.wait_run(2)
+        self.assertEqual((run["verdict"], run["baseline"]), ("FAIL", first))
+        # And a machine has the daemon's run.
+        self.machine("b").pawl("record", "pull", "--record", record)
+        self.assertIn(run["id"], self.machine("b").ids())
+
+    def test_files_of_any_size_travel(self):
+        train = self.clone / "train.py"
+        train.write_text(train.read_text() + "\n(out / 'model.pt').write_bytes(os.urandom(9_000_000))\n"
+                         + "(out / 'empty').write_bytes(b'')\n")
+        self.push("a model of some size")
+        a = self.machine("a")
+        a.run(self.make_record())
+        for artifact in a.json("show", "last")["artifacts"]:
+            status, file = self.request("GET", f"/api/v1/record/files/{artifact['digest']}")
+            self.assertEqual(status, 200)
+            self.assertEqual("sha256:" + hashlib.sha256(file).hexdigest(), artifact["digest"])
+        self.assertFalse(list((self.home / "uploads").iterdir()))
+
+    def test_a_wrong_token(self):
+        record = self.make_record()
+        a = self.machine("a")
+        self.assertIn("does not accept the token in PAWL_TOKEN", a.run(record, code=3, env={"PAWL_TOKEN": "wrong"}))
+        self.assertIn("needs a token: set PAWL_TOKEN", a.run(record, code=3, env={"PAWL_TOKEN": ""}))
+        self.assertEqual(a.runs(), [])
+
+    def test_a_daemon_that_does_not_answer(self):
+        record = self.make_record()
+        self.stop_daemon()
+        a = self.machine("a")
+        self.assertIn(record, a.run(record, code=3))
+        self.assertEqual(a.runs(), [])
+
+    def test_no_token_goes_to_another_machine_in_the_clear(self):
+        a = self.machine("a")
+        self.assertIn("only https", a.run("http://192.0.2.1:8480", code=3, env={"PAWL_TOKEN": "x"}))
+
+    def test_what_is_sent_is_checked(self):
+        self.make_record()
+        def post(path, body):
+            status, answer = self.request("POST", "/api/v1/record" + path, body)
+            return status, json.loads(answer)["error"]["message"]
+        entries = "/projects/model/entries"
+        self.assertEqual(post(entries, "no json")[0], 400)
+        self.assertIn("entries", post(entries, "{}")[1])
+        self.assertIn("is not the name", post(entries, '{"entries": [{"name": "x", "text": "y"}]}')[1])
+        body = json.dumps({"kind": "pin"}) + "\n"
+        text = f"pawl-record-1 sha256:{hashlib.sha256(body.encode()).hexdigest()}\n{body}"
+        name = "pin-" + hashlib.sha256(body.encode()).hexdigest()[:32]
+        self.assertIn("project: is missing", post(entries, json.dumps({"entries": [{"name": name, "text": text}]}))[1])
+        self.assertEqual(post("/projects/..%2fx/entries", "{}")[0], 400)
+        digest = "sha256:" + hashlib.sha256(b"something").hexdigest()
+        upload = "0" * 32
+        self.assertIn("another digest", post(f"/files/{digest}?upload={upload}&offset=0&bytes=4", b"else")[1])
+        self.assertIn("not in order", post(f"/files/{digest}?upload={upload}&offset=2&bytes=4", b"se")[1])
+        self.assertIn("32 hexadecimal", post(f"/files/{digest}?upload=../../x&offset=0&bytes=4", b"else")[1])
+        self.assertIn("does not fit", post(f"/files/{digest}?upload={upload}&offset=0&bytes=3", b"else")[1])
+        self.assertEqual(self.request("GET", f"/api/v1/record/files/{digest}")[0], 404)
+        self.assertEqual(self.request("GET", "/api/v1/record/files/..%2f..%2fconfig.yml")[0], 400)
+        self.assertEqual(self.request("GET", "/api/v1/record" + entries, token=False)[0], 401)
+
+
+class SameVerdict(Folder, RecordTest):
+    def test_wherever_the_record_is(self):
+        self.start_daemon()
+        self.env["PAWL_TOKEN"] = self.token()
+        records = {"folder": self.make_record(), "git": "git", "daemon": self.url}
+        machines = {name: (self.machine("first-" + name), self.machine("second-" + name)) for name in records}
+        for name, record in records.items():
+            machines[name][0].run(record)
+        said = {}
+        for value, code in (("0.91", 0), ("0.7", 1), ("0.88", 0)):
+            self.machine("writer").model(value)
+            for name, record in records.items():
+                machine = machines[name][1]
+                self.git("pull", "--quiet", "origin", "main", cwd=machine.clone)
+                machine.run(record, code=code)
+                run = machine.json("show", "last")
+                reasons = [(reason["check"], reason["status"], reason.get("p_value"), reason.get("value"))
+                           for reason in run["gate"]["reasons"]]
+                said.setdefault(value, []).append((run["verdict"], run["exit_code"], run["commit"], reasons))
+        for value, verdicts in said.items():
+            self.assertEqual(verdicts[0], verdicts[1], value)
+            self.assertEqual(verdicts[0], verdicts[2], value)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ TEST_F(CasTest, ContentIsFoundByItsDigest) {
   auto path = cas.path_of(stored->digest);
   ASSERT_TRUE(path.ok());
   EXPECT_EQ(*read_file(*path, 100), "weights");
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(stat(path->c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0222, 0u);  // never changed
   ASSERT_TRUE(write_file_atomic(file_, "other").ok());
@@ -102,6 +102,37 @@ TEST_F(CasTest, HostileDigestsLeadNowhere) {
   auto absent = cas.path_of("sha256:" + sha256_hex("other"));
   ASSERT_FALSE(absent.ok());
   EXPECT_EQ(absent.error().code(), ErrorCode::not_found);
+}
+
+TEST_F(CasTest, WhatIsNotHereIsBroughtOnceAndKept) {
+  const std::string digest = "sha256:" + sha256_hex("weights");
+  int asked = 0;
+  const Cas cas(root(), [&](const std::string& wanted, const std::string& to) {
+    ++asked;
+    EXPECT_EQ(wanted, digest);
+    return write_file_atomic(to, "weights");
+  });
+  EXPECT_FALSE(cas.has(digest));
+  for (int i = 0; i < 2; ++i) {
+    auto path = cas.path_of(digest);
+    ASSERT_TRUE(path.ok()) << path.error().to_string();
+    EXPECT_EQ(*read_file(*path, 100), "weights");
+  }
+  EXPECT_EQ(asked, 1);
+  EXPECT_TRUE(cas.has(digest));
+  EXPECT_EQ(entries(), 2u);  // nothing temporary
+}
+
+TEST_F(CasTest, WhatWasBroughtMustBeWhatWasAskedFor) {
+  const std::string digest = "sha256:" + sha256_hex("weights");
+  const Cas wrong(root(),
+                  [&](const std::string&, const std::string& to) { return write_file_atomic(to, "others"); });
+  EXPECT_EQ(wrong.path_of(digest).error().code(), ErrorCode::io);
+  const Cas none(root(), [](const std::string&, const std::string&) -> Result<void> {
+    return Error(ErrorCode::not_found, "is not there either");
+  });
+  EXPECT_EQ(none.path_of(digest).error().code(), ErrorCode::not_found);
+  EXPECT_FALSE(none.has(digest));
 }
 
 }  // namespace
