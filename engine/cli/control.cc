@@ -214,7 +214,13 @@ Result<int> get_artifact(const Global& global, const ArtifactOptions& options) {
     return Error(ErrorCode::usage, fmt::format("several stages have '{}': write {}/{}", options.path,
                                                found[0].stage, options.path));
   }
-  PAWL_ASSIGN(std::string from, store::Cas(record.home.cas()).path_of(found[0].digest));
+  const store::Cas cas(record.home.cas());
+  if (!run.made_here() && !cas.has(found[0].digest)) {
+    return Error(ErrorCode::not_found,
+                 fmt::format("run {} was made elsewhere ({}): this file of it is not here", run.number,
+                             sanitize_for_terminal(run.origin)));
+  }
+  PAWL_ASSIGN(std::string from, cas.path_of(found[0].digest));
   UniqueFd source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!source) return errno_error("cannot open", from, errno);
   std::string output =

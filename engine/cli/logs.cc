@@ -138,6 +138,7 @@ Result<void> follow(LogPrinter& printer, const std::string& dir) {
 Result<int> show_logs(const Global& global, const LogsOptions& options) {
   PAWL_ASSIGN(Record record, open_record(global.home));
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
+  PAWL_RETURN_IF_ERROR(check_made_here(run));
   PAWL_ASSIGN(AttemptPlace place, find_attempt(record, run, options.stage, options.attempt));
   std::string path = place.dir + "/log";
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -35,6 +35,13 @@ Tone tone_of(Db& db, const store::Run& run) {
   return waived ? Tone::warn : Tone::good;
 }
 
+Result<void> check_made_here(const store::Run& run) {
+  if (run.made_here()) return {};
+  return Error(ErrorCode::not_found,
+               fmt::format("run {} was made elsewhere ({}): its logs and traces stayed there", run.number,
+                           sanitize_for_terminal(run.origin)));
+}
+
 Result<void> check_stage(Record& record, const store::Run& run, const std::string& stage) {
   if (stage.empty()) return {};
   PAWL_ASSIGN(auto stages, store::stages_of(record.db, run.id));

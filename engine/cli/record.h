@@ -20,6 +20,9 @@ Result<Record> open_record(const std::string& home_flag);
 // The tone of a run's verdict: a PASS by a waiver is not to be overlooked.
 Tone tone_of(Db& db, const store::Run& run);
 
+// Error not_found for a run whose logs and traces stayed on the machine that made it.
+Result<void> check_made_here(const store::Run& run);
+
 // Error not_found, naming the stages there are, when the run has no stage of this name. Empty: any.
 Result<void> check_stage(Record& record, const store::Run& run, const std::string& stage);
 

@@ -27,6 +27,7 @@ std::string number(double value) {
 // The attempt asked for, or the last one that has a trace.
 Result<std::string> trace_path(Record& record, const TraceOptions& options) {
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
+  PAWL_RETURN_IF_ERROR(check_made_here(run));
   PAWL_RETURN_IF_ERROR(check_stage(record, run, options.stage));
   PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
   std::string found;

@@ -271,6 +271,43 @@ class EveryRecord:
         a.pawl("record", "pull", "--record", record)
         self.assertFalse(a.json("baseline", "list")["baselines"][0]["pinned"])
 
+    def test_every_use_of_a_test_set_counts_once(self):
+        record = self.make_record()
+        text = (self.clone / ".pawl.yml").read_text() + "  conditions:\n    - " + json.dumps(
+            {"condition": "n > 0.5 +/- 0.1", "reliability": 0.9, "steps": 5}) + "\n"
+        self.write({".pawl.yml": text})
+        self.push("a condition")
+        machines = [self.machine(name) for name in ("a", "b")]
+        # Both at once, each the first use as far as it knows.
+        machines[0].model("0.9")
+        self.git("pull", "--quiet", "--rebase", "origin", "main", cwd=machines[1].clone)
+        machines[1].model("0.91", push=False)
+        running = [machine.start("run", "--quiet", "--record", record) for machine in machines]
+        for process in running:
+            out, err = process.communicate(timeout=DEADLINE_S * 2)
+            self.assertEqual(process.returncode, 0, out + err)
+
+        def budget(machine):
+            machine.pawl("record", "pull", "--record", record)
+            return [(entry["uses"], entry["steps"]) for entry in machine.json("gate", "budget")["test_sets"]]
+        for machine in (*machines, self.machine("c")):
+            self.assertEqual(budget(machine), [(2, 5)])
+        # The next use is the third, wherever it is made.
+        c = self.machine("c")
+        c.model("0.92")
+        c.run(record)
+        for machine in (*machines, c):
+            self.assertEqual(budget(machine), [(3, 5)])
+        self.assertEqual(sorted(c.rows("SELECT number FROM test_uses"))[-1], (3,))
+
+    def test_what_stayed_there_is_said_to_have_stayed(self):
+        record = self.make_record()
+        self.machine("a").run(record)
+        b = self.machine("b")
+        b.pawl("record", "pull", "--record", record)
+        for command in (("logs", "1"), ("trace", "1"), ("artifacts", "get", "1", "predictions.csv")):
+            self.assertIn("run 1 was made elsewhere (run 1 on ", b.pawl(*command, code=2))
+
     def test_a_damaged_entry_stops_the_run_before_training(self):
         record = self.make_record()
         a, b = self.machine("a"), self.machine("b")
@@ -299,6 +336,20 @@ class FolderRecord(EveryRecord, Folder, RecordTest):
         a = self.machine("a")
         a.run(record, code=3)
         self.assertEqual(a.runs(), [])
+
+    def test_a_file_of_the_baseline_that_is_damaged_is_no_pass(self):
+        record = self.make_record()
+        self.machine("a").run(record)
+        file = next(path for path in (record / "pawl-record-1" / "files").rglob("*") if path.is_file()
+                    and path.read_bytes().startswith(b"id,label"))
+        text = file.read_bytes().replace(b"1,1,1\n", b"1,1,0\n", 1)
+        file.unlink()
+        file.write_bytes(text)
+        b = self.machine("b")
+        b.model("0.91")  # whose own predictions are others
+        says = b.run(record, code=3)
+        self.assertIn("ERROR", says)
+        self.assertIn("is damaged where it is kept", says)
 
     def test_what_fails_after_the_run_can_be_sent_later(self):
         record = self.make_record()

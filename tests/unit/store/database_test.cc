@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/store/test_budgets.h"
 #include "engine/store/verdicts.h"
 #include "record_fixture.h"
 
@@ -73,6 +74,40 @@ TEST_F(RecordTest, BaselinesOfTheFirstSchemaKeepTheirMeaning) {
   EXPECT_EQ((*current_baseline(*db, "model", "held"))->run_id, make_run("AA").id);
   EXPECT_EQ(baseline_events(*db, "model", "replaced")->size(), 3u);
   EXPECT_EQ(baseline_events(*db, "model", "held")->size(), 2u);
+}
+
+// Rows from before runs of other machines were on record.
+TEST_F(RecordTest, UsesAndEventsOfOneMachineKeepTheirOrder) {
+  const std::string old = dir_->path() + "/old.db";
+  {
+    auto raw = Db::open(old, Db::Access::create);
+    ASSERT_TRUE(raw.ok());
+    for (const char* name : {"0001_initial", "0002_baselines", "0003_waivers", "0004_test_budget"}) {
+      auto sql = read_file(fmt::format("{}/{}.sql", PAWL_MIGRATIONS_DIR, name), 1 << 20);
+      ASSERT_TRUE(sql.ok() && raw->exec(*sql).ok()) << name;
+    }
+    ASSERT_TRUE(raw->exec("PRAGMA user_version=4").ok());
+    const std::string run = make_run("AA").id;
+    ASSERT_TRUE(insert_run(*raw, make_run("AA")).ok());
+    ASSERT_TRUE(open_test_budget(*raw, {"model", "t", "full", 3, 1}).ok());
+    for (int64_t number : {1, 2}) {
+      TestUse use{number, run, "n > 0.8", "m", "b", false, "bit", 9 - number};
+      ASSERT_TRUE(insert_test_use(*raw, "model", "t", use).ok());
+      // The clock went back between them.
+      ASSERT_TRUE(raw->run("INSERT INTO baselines (project, branch, run_id, cause, who, why, created_ms)"
+                           " VALUES ('model', 'main', ?, ?, 'ada', '', ?)",
+                           run, number == 1 ? "pin" : "unpin", 9 - number)
+                      .ok());
+    }
+  }
+  auto db = open_record(old);
+  ASSERT_TRUE(db.ok()) << db.error().to_string();
+  const auto uses = *test_uses_of(*db, "model", "t");
+  ASSERT_EQ(uses.size(), 2u);
+  EXPECT_EQ(uses[0].number, 1);
+  EXPECT_EQ(*count_test_uses(*db, "model", "t"), 2);
+  EXPECT_FALSE(*pinned_baseline(*db, "model", "main"));
+  EXPECT_TRUE(find_run(*db, make_run("AA").id)->value().made_here());
 }
 
 TEST_F(RecordTest, AFileThatIsNoDatabaseIsAnError) {
