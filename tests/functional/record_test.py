@@ -12,6 +12,7 @@ import subprocess
 import threading
 import unittest
 
+import rescore_test
 from harness import DEADLINE_S, PAWL, PawlTest, wait_until
 
 GOOD, WORSE = "0.9", "0.7"
@@ -166,6 +167,8 @@ class Daemon:
 class EveryRecord:
     """What holds wherever the record is kept."""
 
+    keeps_models = True
+
     def test_a_worse_model_fails_against_the_baseline_of_another_machine(self):
         record = self.make_record()
         a, b = self.machine("a"), self.machine("b")
@@ -300,6 +303,17 @@ class EveryRecord:
             self.assertEqual(budget(machine), [(3, 5)])
         self.assertEqual(sorted(c.rows("SELECT number FROM test_uses"))[-1], (3,))
 
+    def test_the_model_of_another_machine_is_scored_again(self):
+        record = self.make_record()
+        self.write({".pawl.yml": rescore_test.PIPELINE, "evaluate.py": rescore_test.EVALUATE,
+                    "testset/examples": rescore_test.examples(100), "model": "90"})
+        self.push("a model and what scores it")
+        self.machine("a").run(record)
+        self.write({"testset/examples": rescore_test.examples(80), "model": "74"})
+        self.push("an easier test set")
+        says = self.machine("b").run(record, code=1 if self.keeps_models else 4)
+        self.assertIn("its model scored again" if self.keeps_models else "its model cannot be scored again", says)
+
     def test_what_stayed_there_is_said_to_have_stayed(self):
         record = self.make_record()
         self.machine("a").run(record)
@@ -369,6 +383,8 @@ class FolderRecord(EveryRecord, Folder, RecordTest):
 
 
 class GitRecord(EveryRecord, Git, RecordTest):
+    keeps_models = False
+
     def test_it_is_a_ref_of_small_files_with_all_of_its_past(self):
         a = self.machine("a")
         a.run("git")
