@@ -63,8 +63,8 @@ TEST_F(TestLedgers, AreGivenToTheGateForWhatItsConditionsRead) {
   gate::Policy policy;
   policy.conditions.emplace_back();
   gate::Inputs inputs;
-  inputs.evidence.vectors["predictions.csv"].testset = "t";
-  inputs.evidence.vectors["other.csv"].testset = "unread";
+  inputs.evidence.vectors["predictions.csv"].by_labels = "t";
+  inputs.evidence.vectors["other.csv"].by_labels = "unread";
   ASSERT_TRUE(add_ledgers(*db_, "model", policy, inputs).ok());
   EXPECT_EQ(inputs.ledgers.size(), 1u);
   EXPECT_EQ(inputs.ledgers.at("t").uses.size(), 1u);
