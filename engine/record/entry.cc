@@ -33,10 +33,15 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 63 && letter(text[0]) && std::all_of(text.begin(), text.end(), rest);
 }
 
-// "evaluate@baseline" scores a baseline's model once more (engine/core/rescoring.h).
+// With what the engine adds to a name of the file: "train@3" (pipelines/seeds.h), "evaluate@baseline"
+// (engine/core/rescoring.h).
 bool is_stage(std::string_view text) {
-  constexpr std::string_view kRescoring = "@baseline";
-  return is_name(text.substr(0, text.size() - (text.ends_with(kRescoring) ? kRescoring.size() : 0)));
+  if (text.size() > 128) return false;
+  const auto parts = split(text, '@');
+  return is_name(parts[0]) && std::all_of(parts.begin() + 1, parts.end(), [](std::string_view part) {
+           return !part.empty() &&
+                  part.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == part.npos;
+         });
 }
 
 bool is_relative_path(std::string_view text) {

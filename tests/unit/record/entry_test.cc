@@ -163,6 +163,8 @@ TEST(Entry, WhatCannotBeIsRefusedWithItsPlace) {
                 {"/headline", std::string(20'000, 'x')},
                 {"/plan", "text"},
                 {"/attempts/0/stage", "../../../etc"},
+                {"/attempts/0/stage", "train@"},
+                {"/attempts/0/stage", "train@../x"},
                 {"/attempts/0/number", 0},
                 {"/artifacts/0/path", "../../x"},
                 {"/artifacts/0/path", "/etc/passwd"},

@@ -34,7 +34,7 @@ RunEntry sample_run(int number) {
   run.finished_ms = 2000 + number;
   run.origin = fmt::format("run {} on ci-7", number);
   out.data = {{id, "digits", digest, "/data/digits"}};
-  out.stages = {{id, "train", 0, "succeeded"}, {id, "evaluate@baseline", 1, "skipped"}};
+  out.stages = {{id, "train", 0, "succeeded"}, {id, "evaluate@-3@baseline", 1, "skipped"}};
   out.evaluations = {{id, "train", "model", "m", "e", {{"predictions.csv", "t"}}}};
   out.attempts = {{id, "train", 1, 2, "finished", 4, R"([["GPU-1"]])", "succeeded", "", 100, 12.5,
                    std::numeric_limits<double>::infinity(), 1001, 1900, R"({"outcome":"succeeded"})"}};
