@@ -13,6 +13,7 @@ import threading
 import unittest
 
 import rescore_test
+import seeds_test
 from harness import DEADLINE_S, PAWL, PawlTest, wait_until
 
 GOOD, WORSE = "0.9", "0.7"
@@ -336,6 +337,20 @@ class EveryRecord:
 class FolderRecord(EveryRecord, Folder, RecordTest):
     def contents(self):
         return {str(path): path.stat().st_mtime_ns for path in self.folder.rglob("*") if path.is_file()}
+
+    def test_trainings_of_several_seeds(self):
+        record = self.make_record()
+        self.write({".pawl.yml": seeds_test.PIPELINE, "train.py": seeds_test.TRAIN, "score.py": seeds_test.SCORE,
+                    "level": "0.9"})
+        self.push("four seeds")
+        a = self.machine("a")
+        a.run(record)
+        self.write({"level": "0.2"})
+        self.push("worse with every seed")
+        b = self.machine("b")
+        b.run(record, code=1)
+        self.assertEqual(b.json("show", "last")["baseline"], a.ids()[0])
+        self.assertEqual(b.json("show", a.ids()[0])["metrics"], a.json("show", "last")["metrics"])
 
     def test_a_folder_that_is_not_there(self):
         a = self.machine("a")
