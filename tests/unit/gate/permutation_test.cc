@@ -1,6 +1,10 @@
-// Oracles: the tests of mlxtend, SciPy's permutation_test, and all patterns counted by numpy.
+// Oracles: the tests of mlxtend, SciPy's permutation_test, all patterns counted by numpy, and Wilcoxon's
+// signed rank test, which flips the signs of ranks: of R, on the depression data of Hollander & Wolfe, and of
+// SciPy.
 #include "engine/gate/permutation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "tests/unit/gate/numbers.h"
@@ -22,6 +26,55 @@ std::vector<double> many(double center) {
 
 TEST(SignFlip, AgreesWithMlxtend) {
   EXPECT_EQ(sign_flip_p_two_sided(kMlxtend, kSeed), 4.0 / 128);
+}
+
+// The ranks of the absolute values, equal ones sharing the mean of theirs, with the signs of the values.
+// Zeros are left out.
+std::vector<double> signed_ranks(std::vector<double> values) {
+  std::erase(values, 0.0);
+  std::vector<double> ranks;
+  for (const double value : values) {
+    double rank = 0.5;
+    for (const double other : values) {
+      rank += std::abs(other) < std::abs(value) ? 1 : std::abs(other) == std::abs(value) ? 0.5 : 0;
+    }
+    ranks.push_back(std::copysign(rank, value));
+  }
+  return ranks;
+}
+
+double sum_of_positive(const std::vector<double>& ranks) {
+  double sum = 0;
+  for (const double rank : ranks) sum += std::max(rank, 0.0);
+  return sum;
+}
+
+double sign_flip_p_above(std::vector<double> values) {
+  for (double& value : values) value = -value;
+  return sign_flip_p_below(values, 0, kSeed);
+}
+
+TEST(SignFlip, OfRanksIsWilcoxonsTestOfR) {
+  const double before[] = {1.83, .50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30};
+  const double after[] = {.878, .647, .598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29};
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < 9; ++i) differences.push_back(before[i] - after[i]);
+  const std::vector<double> ranks = signed_ranks(differences);
+  EXPECT_EQ(sum_of_positive(ranks), 40);
+  EXPECT_DOUBLE_EQ(sign_flip_p_above(ranks), .01953125);
+  EXPECT_DOUBLE_EQ(sign_flip_p_two_sided(ranks, kSeed), .0390625);
+}
+
+TEST(SignFlip, OfRanksIsWilcoxonsTestOfSciPy) {
+  for (const auto& it : fixture("wilcoxon")) {
+    const std::vector<double> ranks = signed_ranks(doubles(it.at("values")));
+    EXPECT_EQ(ranks.size(), it.at("n").get<std::size_t>());
+    EXPECT_EQ(sum_of_positive(ranks), it.at("v").get<double>());
+    // More than 20 values are flipped at random: five standard errors.
+    const double slack = ranks.size() > 20 ? 5 * 0.5 / std::sqrt(double{kRandomReplicates}) : 1e-12;
+    EXPECT_NEAR(sign_flip_p_above(ranks), it.at("greater").get<double>(), slack);
+    EXPECT_NEAR(sign_flip_p_below(ranks, 0, kSeed), it.at("less").get<double>(), slack);
+  }
 }
 
 TEST(SignFlip, AgreesWithAllPatterns) {
