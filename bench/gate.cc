@@ -15,6 +15,7 @@
 #include "bench/counted_numbers.h"
 #include "bench/gate_cost.h"
 #include "engine/gate/paired.h"
+#include "engine/gate/proportion.h"
 
 namespace pawl::bench {
 namespace {
@@ -65,8 +66,9 @@ struct Share {
 
   double value() const { return static_cast<double>(hits) / kPairs; }
   std::string json() const {
-    return fmt::format(R"("share":{:.5f},"standard_error":{:.5f})", value(),
-                       std::sqrt(value() * (1 - value()) / kPairs));
+    return fmt::format(R"("share":{:.5f},"standard_error":{:.5f},"at_most":{:.5f})", value(),
+                       std::sqrt(value() * (1 - value()) / kPairs),
+                       gate::clopper_pearson_interval(hits, kPairs, kAlpha).high);
   }
 };
 

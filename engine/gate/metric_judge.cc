@@ -91,8 +91,21 @@ class MetricJudge {
     const std::string_view relation =
         check == Check::floor ? (holds ? "not below" : "below") : (holds ? "not above" : "above");
     add(check, holds ? Status::pass : Status::fail,
-        fmt::format("{} {} is {} the {} {}", rule_.metric, value, relation, to_string(check), bound))
+        fmt::format("{} {} is {} the {} {}{}", rule_.metric, value, relation, to_string(check), bound,
+                    check == Check::floor ? uncertainty() : ""))
         .limit = limit;
+  }
+
+  // Of a share of right answers that the predictions have too.
+  std::string uncertainty() const {
+    constexpr double kRounded = 5e-4;
+    const PairedTest test = rule_.paired.value_or(PairedTest());
+    const bool is_share =
+        rule_.paired ? test.of == PairedTest::Of::accuracy : to_lower(rule_.metric) == "accuracy";
+    const EvaluationVector* now = find_vector(inputs_.evidence, test.predictions);
+    if (!is_share || now == nullptr || !now->unlabelled.empty()) return {};
+    if (std::abs(value_ - now->accuracy()) > kRounded) return {};
+    return describe_share(now->right(), now->n, test.alpha);
   }
 
   void compare_with_baseline() {
@@ -108,8 +121,7 @@ class MetricJudge {
     }
     if (rule_.max_drop) check_max_drop();
     if (rule_.paired) check_paired();
-    if (rule_.seeds)
-      out_.push_back(judge_seeds(rule_, inputs_.evidence, old, describe(baseline_->run)));
+    if (rule_.seeds) out_.push_back(judge_seeds(rule_, inputs_.evidence, old, describe(baseline_->run)));
   }
 
   void without_baseline() {

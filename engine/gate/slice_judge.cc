@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/text.h"
 #include "engine/gate/comparability.h"
@@ -137,7 +138,7 @@ class SliceJudge {
     }
     for (std::size_t i = 0; i < slicing.names.size(); ++i) {
       const std::string metric = fmt::format("{} of {}", rule_.metric, slicing.names[i]);
-      if (slices.floor) check_floor(*slices.floor, slicing.names[i], metric, values[i]);
+      if (slices.floor) check_floor(*slices.floor, slicing.names[i], metric, values[i], slicing.sizes[i]);
       if (comparable) check_change(slices, slicing.names[i], metric, test, compared[i]);
     }
   }
@@ -158,12 +159,16 @@ class SliceJudge {
   }
 
   void check_floor(double floor, const std::string& name, const std::string& metric,
-                   const Result<double>& value) {
+                   const Result<double>& value, std::int64_t examples) {
     if (!value) return add(Status::error, name, fmt::format("{}: {}", metric, value.error().message()));
     const bool holds = *value >= floor;
     const auto [shown, bound] = format_numbers(*value, floor);
     add(holds ? Status::pass : Status::fail, name,
-        fmt::format("{} {} is {} the floor {}", metric, shown, holds ? "not below" : "below", bound),
+        fmt::format(
+            "{} {} is {} the floor {}{}", metric, shown, holds ? "not below" : "below", bound,
+            test_.of == PairedTest::Of::accuracy
+                ? describe_share(std::llround(*value * static_cast<double>(examples)), examples, test_.alpha)
+                : ""),
         Check::floor);
     out_.back().value = *value;
     out_.back().limit = floor;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/gate/proportion.h"
+
 namespace pawl::gate {
 namespace {
 
@@ -76,6 +78,12 @@ std::string describe_plain_difference(double difference, const Interval& interva
   const auto sign = [](double value) { return (value < 0 ? "" : "+") + format_number(value, 3); };
   return fmt::format("{}, {} % CI {} to {}, margin {}", sign(difference), format_number(100 * level),
                      sign(interval.low), sign(interval.high), format_number(margin));
+}
+
+std::string describe_share(std::int64_t right, std::int64_t examples, double alpha) {
+  const Interval interval = wilson_interval(right, examples, alpha);
+  return fmt::format(" ({:.4g} % CI {} to {}, {} examples)", 100 * (1 - 2 * alpha),
+                     format_number(interval.low), format_number(interval.high), examples);
 }
 
 }  // namespace pawl::gate

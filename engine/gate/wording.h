@@ -30,4 +30,8 @@ std::string describe_difference(double difference, const Interval& interval, dou
 std::string describe_plain_difference(double difference, const Interval& interval, double level,
                                       double margin);
 
+// " (90 % CI 0.781 to 0.839, 500 examples)": what so many examples know of a share of right answers, by
+// Wilson's interval of level 1 - 2 * alpha.
+std::string describe_share(std::int64_t right, std::int64_t examples, double alpha);
+
 }  // namespace pawl::gate

@@ -194,7 +194,8 @@ TEST_F(SliceVerdict, FloorsNeedNoBaseline) {
   rule_.slices = {slices};
   const Verdict verdict = judged(languages(100, {{"de", 11}, {"en", 10}}), "");
   EXPECT_EQ(verdict.kind, VerdictKind::fail);
-  EXPECT_EQ(verdict.headline, "accuracy of lang=de 0.89 is below the floor 0.9");
+  EXPECT_EQ(verdict.headline,
+            "accuracy of lang=de 0.89 is below the floor 0.9 (90 % CI 0.8279 to 0.9315, 100 examples)");
   EXPECT_EQ(find(verdict, Check::floor, "lang=en")->status, Status::pass);
 }
 

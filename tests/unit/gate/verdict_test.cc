@@ -287,6 +287,18 @@ TEST(Bootstrap, FloorsRulesAndStagesStillHold) {
 
 // Bounds.
 
+TEST(Floor, SaysHowSureTheShareOfRightAnswersIs) {
+  MetricRule asked = rule("accuracy");
+  asked.floor = .85;
+  Inputs in = inputs(.812);
+  in.evidence.vectors["predictions.csv"] = vector_of(500, [](int i) { return i < 406; });
+  EXPECT_EQ(judge(policy(asked), in).headline,
+            "accuracy 0.812 is below the floor 0.85 (90 % CI 0.7816 to 0.839, 500 examples)");
+  in.evidence.vectors["predictions.csv"] = vector_of(500, [](int i) { return i < 300; });
+  EXPECT_EQ(judge(policy(asked), in).headline, "accuracy 0.812 is below the floor 0.85")
+      << "of other examples";
+}
+
 TEST(Floor, AndCeiling) {
   MetricRule asked = rule("accuracy");
   asked.floor = .85;
