@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
+#include "engine/core/evidence.h"
+#include "engine/gate/history.h"
 #include "engine/gate/planning.h"
 #include "engine/gate/verdict_json.h"
+#include "engine/gate/wording.h"
 #include "engine/store/verdicts.h"
 #include "pipelines/plan.h"
 
@@ -21,13 +26,40 @@ constexpr size_t kGreenRunsUsed = 10;
 constexpr double kTolerances[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05};
 constexpr double kSeldomRed = 0.01;  // by chance: one run in a hundred
 
+// Where the next value of a gated metric should fall, by those of the last green runs alone.
+struct Spread {
+  std::string metric;
+  size_t runs = 0;
+  gate::Interval next;
+};
+
 // What is known of the test set, and where from.
 struct Known {
-  int64_t examples = 0;
+  int64_t examples = 0;     // 0: nothing, the numbers below say no more
   double disagreement = 0;  // share of the examples on which two good models differ in being right
   std::string from;
   std::vector<gate::MetricRule> rules;  // of the newest run that was looked at
+  std::vector<Spread> spreads;          // of metrics that enough green runs have
 };
+
+// `runs`: newest first.
+Result<std::vector<Spread>> spreads_of(Db& db, const std::vector<store::Run>& runs, double alpha) {
+  std::vector<Spread> out;
+  if (runs.empty()) return out;
+  auto plan = pipeline::plan_from_json(runs.front().plan);
+  if (!plan.ok()) return out;
+  std::map<std::string, std::vector<double>> values;
+  for (const store::Run& run : std::span(runs).first(std::min(runs.size(), kGreenRunsUsed))) {
+    PAWL_ASSIGN(const auto metrics, core::load_metrics(db, run.id, plan->gate));
+    for (const gate::Metric& metric : metrics) values[metric.name].push_back(metric.value);
+  }
+  for (const gate::MetricRule& rule : plan->gate.metrics) {
+    const std::vector<double>& history = values[rule.metric];
+    const auto next = gate::prediction_interval(history, alpha);
+    if (next.ok()) out.push_back({rule.metric, history.size(), *next});
+  }
+  return out;
+}
 
 std::optional<gate::PairedCounts> counts_of(const gate::Verdict& verdict) {
   for (const gate::Reason& reason : verdict.reasons) {
@@ -37,7 +69,7 @@ std::optional<gate::PairedCounts> counts_of(const gate::Verdict& verdict) {
 }
 
 // Green runs and their baselines are pairs of good models on the same test set.
-Result<Known> known_from_record(const std::string& home, const std::string& project) {
+Result<Known> known_from_record(const std::string& home, const std::string& project, double alpha) {
   PAWL_ASSIGN(Record record, open_record(home));
   store::RunFilter filter;
   filter.project = project;
@@ -45,6 +77,7 @@ Result<Known> known_from_record(const std::string& home, const std::string& proj
   filter.limit = kRunsLookedAt;
   PAWL_ASSIGN(auto runs, store::list_runs(record.db, filter));
   Known known;
+  PAWL_ASSIGN(known.spreads, spreads_of(record.db, runs, alpha));
   double disagreeing = 0;
   double examples = 0;
   std::vector<std::string> used;
@@ -64,6 +97,8 @@ Result<Known> known_from_record(const std::string& home, const std::string& proj
     if (used.size() == kGreenRunsUsed) break;
   }
   if (used.empty() || disagreeing == 0) {
+    known.examples = 0;
+    if (!known.spreads.empty()) return known;
     return Error(
         ErrorCode::not_found,
         "no green run in the record was compared with another model by a paired test: give the size of the "
@@ -78,13 +113,13 @@ Result<Known> known_from_record(const std::string& home, const std::string& proj
 Result<Known> known_from(const Global& global, const GatePlanOptions& options) {
   const bool size = options.examples != 0;
   const bool share = options.disagreement != 0;
-  if (!size && !share) return known_from_record(global.home, options.project);
+  if (!size && !share) return known_from_record(global.home, options.project, options.alpha);
   if (!size || !share) return Error(ErrorCode::usage, "--examples and --disagreement belong together");
   if (options.examples < 1 || !(options.disagreement > 0 && options.disagreement <= 1)) {
     return Error(ErrorCode::usage,
                  "--examples is 1 or more, --disagreement a share above 0 and at most 1: 0.05 for 5 %");
   }
-  return Known{options.examples, options.disagreement, "", {}};
+  return Known{options.examples, options.disagreement, "", {}, {}};
 }
 
 Result<void> check(const GatePlanOptions& options) {
@@ -137,7 +172,28 @@ std::vector<RuleAdvice> advice_on(const Known& known, std::optional<double> smal
   return out;
 }
 
+Json json_of(const std::vector<Spread>& spreads) {
+  Json out = Json::array();
+  for (const Spread& it : spreads) {
+    out.push_back(
+        {{"metric", it.metric}, {"green_runs", it.runs}, {"low", it.next.low}, {"high", it.next.high}});
+  }
+  return out;
+}
+
+std::string text_of(const std::vector<Spread>& spreads, double alpha) {
+  std::string out;
+  for (const Spread& it : spreads) {
+    out += fmt::format(
+        "By the last {} green runs alone, the next {} falls between {} and {} {:.4g} % of the time.\n",
+        it.runs, it.metric, gate::format_number(it.next.low), gate::format_number(it.next.high),
+        100 * (1 - 2 * alpha));
+  }
+  return out;
+}
+
 Json json_of(const Known& known, const GatePlanOptions& options, std::optional<double> smallest) {
+  if (known.examples == 0) return {{"alpha", options.alpha}, {"next", json_of(known.spreads)}};
   Json chance = Json::array();
   for (const double tolerance : kTolerances) {
     chance.push_back(
@@ -155,13 +211,19 @@ Json json_of(const Known& known, const GatePlanOptions& options, std::optional<d
     rule["margin_can_be_shown"] = advice.honest;
     rules.push_back(std::move(rule));
   }
-  return {{"examples", known.examples}, {"disagreement", known.disagreement},
-          {"from", known.from},         {"alpha", options.alpha},
-          {"power", options.power},     {"smallest_margin", smallest ? Json(*smallest) : Json(nullptr)},
-          {"max_drop", chance},         {"rules", rules}};
+  return {{"examples", known.examples},
+          {"disagreement", known.disagreement},
+          {"from", known.from},
+          {"alpha", options.alpha},
+          {"power", options.power},
+          {"smallest_margin", smallest ? Json(*smallest) : Json(nullptr)},
+          {"max_drop", chance},
+          {"rules", rules},
+          {"next", json_of(known.spreads)}};
 }
 
 std::string text_of(const Known& known, const GatePlanOptions& options, std::optional<double> smallest) {
+  if (known.examples == 0) return text_of(known.spreads, options.alpha);
   std::string out =
       fmt::format("{} test examples; two good models differ on {:.3g} % of them{}\n\n", known.examples,
                   100 * known.disagreement, known.from.empty() ? "" : fmt::format(" ({})", known.from));
@@ -196,6 +258,7 @@ std::string text_of(const Known& known, const GatePlanOptions& options, std::opt
                                      : "more than this test set can show; strict mode would be inconclusive, "
                                        "lenient would miss most such drops");
   }
+  if (!known.spreads.empty()) out += "\n" + text_of(known.spreads, options.alpha);
   out +=
       "\nThis is the chance in the examples. Training again with another seed moves a metric too: measure "
       "that "
@@ -209,8 +272,9 @@ int gate_plan(const Global& global, const GatePlanOptions& options) {
   if (auto checked = check(options); !checked.ok()) return fail(checked.error());
   auto known = known_from(global, options);
   if (!known.ok()) return fail(known.error());
-  const auto smallest =
-      gate::detectable_drop(known->examples, known->disagreement, options.alpha, options.power);
+  std::optional<double> smallest;
+  if (known->examples > 0)
+    smallest = gate::detectable_drop(known->examples, known->disagreement, options.alpha, options.power);
   if (global.json) {
     print_json(json_of(*known, options, smallest));
   } else {

@@ -245,6 +245,24 @@ class Slices(GateTest):
         self.accuracy_of("ERROR", predictions(1000, range(110)), "no column 'hour'")
 
 
+class Plan(GateTest):
+    def test_the_spread_of_green_runs_is_told(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.05})
+        values = [0.90, 0.91, 0.89, 0.90, 0.91]
+        for value in values[:4]:
+            self.accuracy("PASS", value)
+        self.assertIn("no green run", self.pawl("gate", "plan", code=2).stderr)
+        self.accuracy("PASS", values[4])
+        mean = sum(values) / 5
+        deviation = (sum((value - mean) ** 2 for value in values) / 4) ** 0.5
+        reach = 2.131847 * deviation * 1.2 ** 0.5  # the 95 % point of Student's t with 4 degrees of freedom
+        (spread,) = self.pawl_json("gate", "plan")["next"]
+        self.assertEqual((spread["metric"], spread["green_runs"]), ("accuracy", 5))
+        self.assertAlmostEqual(spread["low"], mean - reach, 6)
+        self.assertAlmostEqual(spread["high"], mean + reach, 6)
+        self.assertIn("the next accuracy falls between", self.pawl("gate", "plan").stdout)
+
+
 class Conditions(GateTest):
     """1000 examples are enough for 3 evaluations to within 0.1, at reliability 0.9 (219)."""
 
