@@ -154,12 +154,8 @@ void use_evaluate(Reader& reader, const Node& with, StageSection& out) {
   out.needs_a_dataset = true;
 }
 
-// With one stage to build on there is no question whose model it is.
 void find_evaluated(Reader& reader, const Node* node, Stage& stage) {
-  if (node == nullptr) {
-    if (stage.evaluates.empty() && stage.needs.size() == 1) stage.evaluates = stage.needs.front();
-    return;
-  }
+  if (node == nullptr) return;  // with `uses` it is known already
   if (!stage.uses.empty()) {
     reader.error(node->span, fmt::format("stage '{}' has 'uses': 'with' says what it scores", stage.name),
                  "with: {from: train, model: model.pt}");

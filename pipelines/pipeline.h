@@ -42,7 +42,7 @@ struct Dataset {
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   std::vector<std::string> disjoint_from = {};  // datasets with which it may not share an example
-  bool keep_copy = false;  // every version's files go into the content-addressed store
+  bool keep_copy = false;                       // every version's files go into the content-addressed store
 
   bool operator==(const Dataset&) const = default;
 };
@@ -74,7 +74,7 @@ std::vector<std::string> stage_programs();
 struct Stage {
   std::string name;                // [a-z][a-z0-9_-]*, at most 63 bytes; in a plan also "train@3"
   std::vector<std::string> needs;  // names of stages that must have passed
-  std::string evaluates;           // which of `needs` left the model that this stage scores; empty: none
+  std::string evaluates;           // which of `needs` left the model that this stage only scores; or empty
   std::string run;                 // for bash; with `uses` the command line of that program
   std::string uses;                // a built-in stage program, or empty
   std::string setup;               // for bash, in the same shell before `run`; may be empty

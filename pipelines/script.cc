@@ -57,7 +57,7 @@ Script read_script(std::string_view raw) {
   Script script;
   script.uses_torch = holds(
       text,
-      R"(^\s*(?:import|from)\s+(?:torch|lightning|pytorch_lightning|transformers|accelerate|ignite)\b)");
+      R"(^\s*(?:import\s+(?:[\w. ]+,\s*)*|from\s+)(?:torch|lightning|pytorch_lightning|transformers|accelerate|ignite)\b)");
   script.trains = holds(text, R"(\.backward\(|\.fit\(|\bTrainer\(|\.manual_backward\()");
   script.runs = holds(text, R"(^if\s+__name__\s*==|^(?:for|while|with)\b|^[A-Za-z_][A-Za-z0-9_.]*\()");
   script.spawns =

@@ -207,8 +207,8 @@ class Bisect {
 
   std::string sentence() const {
     if (suspects_.size() > 1) {
-      return fmt::format("{}: one of {} commits, the others of them could not be measured", describe_drop(),
-                         suspects_.size());
+      return fmt::format("{} with one of these {} commits: those before the last could not be measured",
+                         describe_drop(), suspects_.size());
     }
     const trigger::Commit& commit = line_[suspects_.front()];
     return fmt::format("{} with commit {} ({}){}", describe_drop(), commit.sha.substr(0, 10), commit.subject,

@@ -138,7 +138,9 @@ class Compare {
     const gate::EvaluationVector* mine = gate::find_vector(now, rule.paired->predictions);
     const gate::EvaluationVector* theirs = gate::find_vector(then, rule.paired->predictions);
     if (mine == nullptr || theirs == nullptr) {
-      row.not_compared = rule.paired->predictions + " is not there of both";
+      row.not_compared =
+          fmt::format("the {} run {}", mine == nullptr ? "second" : "first",
+                      gate::why_no_vector(mine == nullptr ? now : then, rule.paired->predictions));
       return;
     }
     row.not_compared = gate::why_incomparable(rule, now, then);

@@ -11,6 +11,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
 #include "engine/core/evidence.h"
+#include "engine/core/trial.h"
 #include "engine/gate/history.h"
 #include "engine/gate/planning.h"
 #include "engine/gate/verdict_json.h"
@@ -82,6 +83,7 @@ Result<Known> known_from_record(const std::string& home, const std::string& proj
   double examples = 0;
   std::vector<std::string> used;
   for (const store::Run& run : runs) {
+    if (core::is_trial(run)) continue;  // of other code, perhaps
     PAWL_ASSIGN(auto row, store::verdict_of(record.db, run.id));
     if (!row) continue;
     PAWL_ASSIGN(const gate::Verdict verdict, gate::verdict_from_json(row->body));

@@ -90,10 +90,13 @@ struct CommandLine {
 
   CommandLine();
   static CLI::Option* add_record_option(CLI::App* to, std::string& target) {
-    return to->add_option(
-        "--record", target,
-        "What keeps the record besides the home: a folder, `git` (a ref in the model's repository), "
-        "or the address of a daemon (its token in PAWL_TOKEN)");
+    return to
+        ->add_option(
+            "--record", target,
+            "What keeps the record besides the home: a folder, `git` (a ref in the model's repository), "
+            "or the address of a daemon (its token in PAWL_TOKEN)")
+        ->check(CLI::Validator(
+            [](const std::string& place) { return place.empty() ? "names no place" : std::string(); }, ""));
   }
   void add_pipeline_commands();
   void add_record_commands();
@@ -394,7 +397,8 @@ void CommandLine::add_searching_commands() {
       "Trains the old code with the new data and the new code with the old data, unless the record has such "
       "a "
       "run,\n"
-      "here or through the daemon of the home. The old data must still be there: kept by `keep: copy` in .pawl.yml, or in "
+      "here or through the daemon of the home. The old data must still be there: kept by `keep: copy` in "
+      ".pawl.yml, or in "
       "a "
       "folder\n"
       "that --data NAME=FOLDER names. Exit code 0 when it could be told, 3 when a training failed.");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -45,6 +46,22 @@ Result<void> check_datasets(const RunOptions& options, const trigger::Repository
   return {};
 }
 
+// Of a detached HEAD, as CI systems make it, their variables know what was checked out. Those of a pull
+// request are no branches of the repository ("12/merge"): a fork may call its own branch like our target.
+Result<std::string> branch_of_run(const RunOptions& options, const std::string& checked_out) {
+  if (!options.branch.empty()) return options.branch;
+  if (!checked_out.empty()) return checked_out;
+  for (const char* variable :
+       {"GITHUB_REF_NAME", "CI_COMMIT_BRANCH", "CI_MERGE_REQUEST_REF_PATH", "BRANCH_NAME"}) {
+    const char* value = std::getenv(variable);
+    if (value != nullptr && *value != '\0') return std::string(value);
+  }
+  return Error(
+      ErrorCode::usage,
+      "HEAD is detached: name the branch that the run counts for with --branch; on no branch it would "
+      "never become a baseline");
+}
+
 Result<core::NewRun> describe_run(const RunOptions& options, std::string* notice) {
   trigger::Repository repository(options.path);
   PAWL_ASSIGN(std::string sha, repository.resolve(options.ref));
@@ -67,7 +84,7 @@ Result<core::NewRun> describe_run(const RunOptions& options, std::string* notice
   run.event_key = "manual:" + new_ulid(SystemClock().unix_ms());
   run.trigger = "manual";
   run.note = "pawl run";
-  run.branch = !options.branch.empty() ? options.branch : !branch.empty() ? branch : "HEAD";
+  PAWL_ASSIGN(run.branch, branch_of_run(options, branch));
   run.target = options.target;
   run.sha = sha;
   run.subject = commit.subject;
@@ -124,6 +141,18 @@ Result<int> share(core::Engine& engine, record::RecordStore& store, const std::s
   return exit_code;
 }
 
+// A mistyped name makes a record of its own, where the first run has nothing to be worse than.
+Result<void> tell_of_empty_record(Db& db, const std::string& project) {
+  store::RunFilter filter;
+  filter.project = project;
+  filter.limit = 1;
+  PAWL_ASSIGN(const auto runs, store::list_runs(db, filter));
+  if (runs.empty())
+    std::fprintf(stderr, "pawl: nothing of project '%s' is on record yet: this is its first run\n",
+                 project.c_str());
+  return {};
+}
+
 Result<int> run_here(const Global& global, const RunOptions& options) {
   PAWL_ASSIGN(core::Home home, core::find_home(global.home));
   std::string notice;
@@ -134,7 +163,10 @@ Result<int> run_here(const Global& global, const RunOptions& options) {
     PAWL_ASSIGN(store, open_store(options.record, options.path));
   }
   PAWL_ASSIGN(auto local, LocalEngine::open(home, options.quiet || global.json));
-  if (store) PAWL_RETURN_IF_ERROR(take_over(local->engine(), store, request, options));
+  if (store) {
+    PAWL_RETURN_IF_ERROR(take_over(local->engine(), store, request, options));
+    PAWL_RETURN_IF_ERROR(tell_of_empty_record(local->engine().db(), request.project));
+  }
   PAWL_ASSIGN(const store::Run run, local->run(request));
   PAWL_ASSIGN(int exit_code, report_end(global, local->engine(), run));
   if (!store) return exit_code;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "engine/cli/daemon_client.h"
@@ -57,6 +58,12 @@ Result<store::Run> Trials::train(const core::Trial& trial) {
                                                                             {"data", trial.data},
                                                                             {"versions", trial.versions}}));
   const std::string id = json_string(started, "id");
+  if (!quiet_) {
+    std::fprintf(stderr,
+                 "pawl: the daemon trains run %lld, also when nobody waits; `pawl cancel %lld` stops it\n",
+                 static_cast<long long>(json_int(started, "number")),
+                 static_cast<long long>(json_int(started, "number")));
+  }
   PAWL_RETURN_IF_ERROR(follow_run(*record_, id, quiet_));
   PAWL_ASSIGN(auto run, store::find_run(db(), id));
   if (!run || !run->finished()) return Error(ErrorCode::unavailable, "the daemon lost the trial", id);
@@ -69,7 +76,7 @@ Result<pipeline::Pipeline> trial_pipeline(const trigger::Repository& repository,
   if (!own) {
     return Error(ErrorCode::not_found, fmt::format("commit {} has no .pawl.yml", commit.substr(0, 10)));
   }
-  if (auto head = repository.resolve("refs/heads/" + target); head.ok()) {
+  if (auto head = core::target_head(repository, target); head.ok()) {
     PAWL_ASSIGN(auto targets, core::pipeline_at(repository, *head, target));
     if (targets) own->gate = std::move(targets->gate);
   }

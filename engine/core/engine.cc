@@ -230,7 +230,8 @@ void Engine::start_trial(Trial trial, std::function<void(Result<store::Run>)> do
   run_on_pool(
       *context_, [trial = std::move(trial), now] { return new_trial(trial, now); },
       [this, done = std::move(done)](const Result<NewRun>& request) {
-        done(request.ok() ? create_run(*request) : Result<store::Run>(request.error()));
+        if (request.ok()) return done(create_run(*request));
+        done(Error(request.error()).wrap("the project's mirror has no such commit; push it first"));
       });
 }
 

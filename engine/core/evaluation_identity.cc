@@ -1,6 +1,7 @@
 #include "engine/core/evaluation_identity.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <set>
 
@@ -42,6 +43,17 @@ std::vector<std::string> files_named(std::string word) {
   return out;
 }
 
+// Not as a part of a longer name.
+bool names_variable(std::string_view text, std::string_view variable) {
+  for (std::size_t at = text.find(variable); at != text.npos; at = text.find(variable, at + 1)) {
+    const std::size_t end = at + variable.size();
+    const bool longer =
+        end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_');
+    if (!longer) return true;
+  }
+  return false;
+}
+
 bool is_output(const std::string& path) {
   return path == gate::kMetricsFile || path.starts_with("predictions.");
 }
@@ -68,20 +80,27 @@ std::string model_digest(const std::vector<store::Artifact>& artifacts, const st
 }
 
 Result<std::string> evaluator_digest(const pipeline::Stage& stage, const trigger::Repository& repository,
-                                     const std::string& commit) {
+                                     const std::string& commit, const std::vector<store::RunData>& data) {
   if (stage.evaluates.empty()) return std::string();
   Sha256 hash;
   hash.update("pawl evaluator 1\n");
   update_sized(hash, stage.uses.empty() ? "" : stage.uses + " " PAWL_VERSION);
   update_sized(hash, stage.setup);
   update_sized(hash, stage.run);
+  std::string text = stage.setup + "\n" + stage.run + "\n";
   for (const std::string& word : words_of(stage.setup + "\n" + stage.run)) {
     for (const std::string& path : files_named(word)) {
       const auto blob = repository.file_at(commit, path, gate::kMaxPredictionsBytes);
       if (!blob.ok() || !*blob) continue;  // no such file; a folder names no evaluator
       update_sized(hash, path);
       update_sized(hash, **blob);
+      text += **blob + "\n";
     }
+  }
+  for (const store::RunData& version : data) {
+    if (!names_variable(text, "PAWL_DATA_" + pipeline::env_suffix(version.dataset))) continue;
+    update_sized(hash, version.dataset);
+    update_sized(hash, version.digest);
   }
   return hash.hex();
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/store/data.h"
 #include "engine/store/results.h"
 #include "engine/trigger/git.h"
 #include "pipelines/pipeline.h"
@@ -17,10 +18,11 @@ const std::string& model_stage(const pipeline::Stage& stage);
 // none.
 std::string model_digest(const std::vector<store::Artifact>& artifacts, const std::string& stage);
 
-// SHA-256 over the command of a stage that scores the model of another, and the files of the commit that the
-// command names: `eval.py` in "python eval.py", and "-m tools.eval" as tools/eval.py. Of a stage that trains
-// too it is empty: there a changed command is a changed model.
+// SHA-256 over the command of a stage that scores the model of another, the files of the commit that the
+// command names (`eval.py` in "python eval.py", and "-m tools.eval" as tools/eval.py), and the versions of
+// the datasets whose variable (PAWL_DATA_TEST) one of them names: the same ids and labels may come with other
+// inputs. Of a stage that does not say whose model it scores it is empty.
 Result<std::string> evaluator_digest(const pipeline::Stage& stage, const trigger::Repository& repository,
-                                     const std::string& commit);
+                                     const std::string& commit, const std::vector<store::RunData>& data);
 
 }  // namespace pawl::core

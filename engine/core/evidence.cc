@@ -34,7 +34,12 @@ Result<gate::EvaluationVector> read_csv(const std::string& path, const std::stri
 Result<gate::EvaluationVector> read_predictions(const store::Cas& cas, const store::Artifact& artifact,
                                                 const gate::Policy& policy) {
   const gate::WantedColumns wanted = gate::wanted_columns(policy, artifact.path);
-  PAWL_ASSIGN(std::string path, cas.path_of(artifact.digest));
+  auto found = cas.path_of(artifact.digest);
+  if (!found.ok() && found.error().code() == ErrorCode::not_found) {
+    return Error(ErrorCode::not_found, "is not in this home, only its digest is: the run was made elsewhere",
+                 artifact.path);
+  }
+  PAWL_ASSIGN(std::string path, std::move(found));
   if (!artifact.path.ends_with(".npy")) return read_csv(path, artifact.path, wanted);
   PAWL_ASSIGN(std::string bytes, read_file(path, gate::kMaxPredictionsBytes));
   return gate::parse_predictions_npy(bytes, artifact.path, wanted);

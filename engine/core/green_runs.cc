@@ -22,7 +22,8 @@ Result<bool> trained_once(Db& db, const std::string& run_id, const std::string& 
   for (const store::TraceSummary& trace : summaries) {
     for (const store::Attempt& attempt : attempts) {
       const bool same = attempt.stage == stage && trace.stage == stage && attempt.number == trace.attempt;
-      if (same && attempt.steps && *attempt.steps > trace.last_step - trace.first_step + 1) return false;
+      // One more: a step that only logged something after the last one is never complete.
+      if (same && attempt.steps && *attempt.steps > trace.last_step - trace.first_step + 2) return false;
     }
   }
   return true;

@@ -11,6 +11,7 @@
 #include "engine/core/evidence.h"
 #include "engine/core/rescoring.h"
 #include "engine/core/test_ledgers.h"
+#include "engine/core/trial.h"
 #include "engine/core/waive.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/store/database.h"
@@ -33,7 +34,7 @@ bool is_infrastructure(const std::string& outcome) {
   return outcome == "lost" || outcome == "error";
 }
 
-void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
+void add_stage(const schedule::StageNode& stage, bool evaluator, const store::Attempt* attempt,
                const std::vector<store::Finding>& findings, gate::Inputs& inputs) {
   bool fired = false;
   for (const store::Finding& f : findings) {
@@ -60,7 +61,8 @@ void add_stage(const schedule::StageNode& stage, const store::Attempt* attempt,
                                                                         : "what it needs did not succeed";
   std::string outcome = attempt != nullptr ? attempt->outcome.value_or("") : "";
   // Every rank ended with 0, and still the stage failed: its rules say so.
-  inputs.stages.push_back({stage.name, reason, is_infrastructure(outcome), fired && ended_well});
+  inputs.stages.push_back(
+      {stage.name, reason, is_infrastructure(outcome), evaluator && attempt != nullptr, fired && ended_well});
 }
 
 // Rules look at what hooks record; a training that hooks could not attach to goes unwatched, and is told when
@@ -81,16 +83,45 @@ void add_unwatched(const std::vector<schedule::StageNode>& stages,
   inputs.unwatched = std::move(unwatched);
 }
 
+// Who asks for `early` believes that a bad training is stopped: why it cannot be is told for every stage that
+// has the rule, and that none has it.
+void add_early(const std::vector<schedule::StageNode>& stages, const std::vector<store::Attempt>& attempts,
+               gate::Inputs& inputs) {
+  constexpr std::string_view kRule = "worse_than_green";
+  bool somewhere = false;
+  for (const schedule::StageNode& stage : stages) {
+    const store::Attempt* attempt = last_attempt(attempts, stage.name);
+    if (attempt == nullptr) continue;
+    auto result = supervise::parse_result(attempt->result, "attempts.result");
+    if (!result.ok()) continue;
+    for (const rules::RuleOutcome& rule : result->rules) {
+      if (rule.rule != kRule) continue;
+      somewhere = true;
+      if (rule.outcome == rules::Outcome::not_evaluated && stage.state == schedule::StageState::succeeded)
+        inputs.unwatched.push_back({stage.name, rule.reason, std::string(kRule)});
+    }
+  }
+  if (!somewhere && !stages.empty())
+    inputs.unwatched.push_back({stages.front().name, "no stage records a curve", std::string(kRule)});
+}
+
 Result<gate::Inputs> gather(Db& db, const store::Cas& cas, const trigger::Repository& repository,
-                            const store::Run& run, const gate::Policy& policy,
+                            const store::Run& run, const pipeline::Plan& plan,
                             const std::vector<schedule::StageNode>& stages) {
+  const gate::Policy& policy = plan.gate;
   gate::Inputs out;
   PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
   PAWL_ASSIGN(auto findings, store::findings_of(db, run.id));
   for (const schedule::StageNode& stage : stages) {
-    if (!is_rescoring(stage.name)) add_stage(stage, last_attempt(attempts, stage.name), findings, out);
+    if (is_rescoring(stage.name)) continue;
+    const auto spec =
+        std::find_if(plan.stages.begin(), plan.stages.end(),
+                     [&](const pipeline::Stage& planned) { return planned.name == stage.name; });
+    const bool evaluator = spec != plan.stages.end() && !spec->evaluates.empty();
+    add_stage(stage, evaluator, last_attempt(attempts, stage.name), findings, out);
   }
   add_unwatched(stages, attempts, out);
+  if (policy.early && out.unwatched.empty() && !is_trial(run)) add_early(stages, attempts, out);
   PAWL_ASSIGN(out.evidence, load_evidence(db, cas, run.id, policy));
   PAWL_RETURN_IF_ERROR(add_ledgers(db, run.project, policy, out));
   PAWL_ASSIGN(out.target_was_ever_green, store::ever_green(db, run.project, run.target));
@@ -111,7 +142,8 @@ Result<store::Evaluation> identify(Db& db, const trigger::Repository& repository
     if (stage.name != evidence.stage) continue;
     PAWL_ASSIGN(auto artifacts, store::artifacts_of(db, run.id));
     out.model = model_digest(artifacts, model_stage(stage));
-    PAWL_ASSIGN(out.evaluator, evaluator_digest(stage, repository, run.commit_sha));
+    PAWL_ASSIGN(const auto data, store::data_of(db, run.id));
+    PAWL_ASSIGN(out.evaluator, evaluator_digest(stage, repository, run.commit_sha, data));
   }
   return out;
 }
@@ -140,7 +172,7 @@ Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
                              const trigger::Repository& repository, const store::Run& run,
                              const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
                              int64_t now_ms) {
-  PAWL_ASSIGN(gate::Inputs inputs, gather(db, cas, repository, run, plan.gate, stages));
+  PAWL_ASSIGN(gate::Inputs inputs, gather(db, cas, repository, run, plan, stages));
   PAWL_ASSIGN(inputs.waivers, waivers_for(db, run));
   inputs.now_unix_ms = now_ms;
   Judgement out;

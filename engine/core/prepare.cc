@@ -44,7 +44,7 @@ Result<pipeline::Pipeline> read_pipeline(const std::string& folder) {
 // yet.
 Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
                                                 const std::string& target) {
-  auto head = repository.resolve("refs/heads/" + target);
+  auto head = target_head(repository, target);
   if (!head.ok()) return std::optional<gate::Policy>();
   PAWL_ASSIGN(auto pipeline, pipeline_at(repository, *head, target));
   if (!pipeline) return std::optional<gate::Policy>();
@@ -89,6 +89,11 @@ Result<std::string> shared_examples(const Prepared& prepared) {
 }
 
 }  // namespace
+
+Result<std::string> target_head(const trigger::Repository& repository, const std::string& target) {
+  auto own = repository.resolve("refs/heads/" + target);
+  return own.ok() ? own : repository.resolve("refs/remotes/origin/" + target);
+}
 
 std::string trial_data_dir(const Home& home, const std::string& run_id) {
   return home.run(run_id) + "/data@trial";  // no stage can have this name

@@ -37,10 +37,10 @@ class Rescorer {
     if (!inputs_.evidence.by_seed.empty() || !baseline_.evidence.by_seed.empty())
       return impossible("models of several seeds are not scored again");
     if (spec->evaluates.empty()) {
-      return impossible(fmt::format(
-          "stage {} trains and scores in one, so that the baseline's model cannot be scored again: a stage "
-          "of its own that scores could",
-          spec->name));
+      return impossible(
+          fmt::format("its model cannot be scored again, for stage {} does not say with `evaluates` whose "
+                      "model it scores",
+                      spec->name));
     }
     PAWL_ASSIGN(artifacts_, store::artifacts_of(query_.db, baseline_.run.id));
     model_ = model_digest(artifacts_, spec->evaluates);
@@ -52,7 +52,8 @@ class Rescorer {
           fmt::format("its model cannot be scored again: it kept no files of stage {}", spec->evaluates));
     }
     if (auto placed = place_model(spec->evaluates); !placed.ok())
-      return impossible("its model cannot be scored again: " + placed.error().to_string());
+      return impossible(fmt::format("its model cannot be scored again, a file of it is not here ({}){}",
+                                    placed.error().message(), kept_elsewhere()));
     return Rescoring{spec->name, std::nullopt};
   }
 
@@ -101,6 +102,9 @@ class Rescorer {
     PAWL_ASSIGN(gate::Evidence again,
                 load_evidence_of(query_.db, cas_, earlier->run_id, earlier->stage, policy_));
     if (testsets_of(again) != testsets) return false;  // its files are gone
+    again.evaluator = inputs_.evidence.evaluator;
+    // The same ids may have other labels by now (gate/active_labels.h).
+    if (!gate::why_incomparable(policy_, inputs_.evidence, again).empty()) return false;
     compare_with(std::move(again));
     return true;
   }
@@ -110,6 +114,14 @@ class Rescorer {
     again.evaluator = inputs_.evidence.evaluator;
     baseline_.evidence = std::move(again);
     baseline_.run.note += fmt::format("{}its model scored again", baseline_.run.note.empty() ? "" : ", ");
+  }
+
+  std::string kept_elsewhere() const {
+    auto run = store::find_run(query_.db, baseline_.run.id);
+    const bool elsewhere = run.ok() && *run && !(*run)->origin.empty();
+    return elsewhere
+               ? "; of runs of other machines a record in git keeps no models, a folder or a daemon does"
+               : "";
   }
 
   Result<void> place_model(const std::string& stage) const {

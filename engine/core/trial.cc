@@ -23,6 +23,15 @@ bool has_same(const DataDigests& used, const DataDigests& wanted) {
   return true;
 }
 
+// Of a run that was made elsewhere the files may not be here.
+Result<bool> has_predictions(Db& db, const store::Cas& cas, const store::Run& run) {
+  PAWL_ASSIGN(const auto artifacts, store::artifacts_of(db, run.id));
+  for (const store::Artifact& artifact : artifacts) {
+    if (artifact.path.starts_with("predictions.") && !cas.path_of(artifact.digest).ok()) return false;
+  }
+  return true;
+}
+
 std::string short_digest(std::string_view digest) {
   return std::string(digest.substr(0, 15));  // "sha256:" and eight digits
 }
@@ -75,7 +84,8 @@ Result<std::optional<store::Run>> find_measured(Db& db, const Home& home, const 
     if (!run.finished()) continue;
     PAWL_ASSIGN(const bool whole, ran_to_its_end(db, run));
     PAWL_ASSIGN(const DataDigests used, data_used(db, home, run));
-    if (whole && has_same(used, data)) return std::optional<store::Run>(std::move(run));
+    PAWL_ASSIGN(const bool here, has_predictions(db, store::Cas(home.cas()), run));
+    if (whole && here && has_same(used, data)) return std::optional<store::Run>(std::move(run));
   }
   return std::optional<store::Run>();
 }

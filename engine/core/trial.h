@@ -41,7 +41,7 @@ Result<DataDigests> data_used(Db& db, const Home& home, const store::Run& run);
 Result<bool> ran_to_its_end(Db& db, const store::Run& run);
 
 // A finished run of the commit, trial or not, that used these versions, as far as it used these datasets, and
-// left metrics: the newest. There is no need to train again.
+// left metrics, and whose predictions are here: the newest. There is no need to train again.
 Result<std::optional<store::Run>> find_measured(Db& db, const Home& home, const std::string& project,
                                                 const std::string& commit, const DataDigests& data);
 

@@ -84,9 +84,8 @@ class Attributor {
       for (int data = 0; data < 2; ++data) {
         const Metric* metric = find_metric(trainings_[code][data]->metrics, rule_.metric);
         if (metric == nullptr || !std::isfinite(metric->value)) {
-          return Error(ErrorCode::invalid,
-                       fmt::format("{} of {} {}", rule_.metric, name_of(code, data),
-                                   metric == nullptr ? "is missing" : "is no number"));
+          return Error(ErrorCode::invalid, fmt::format("{} of {} {}", rule_.metric, name_of(code, data),
+                                                       metric == nullptr ? "is missing" : "is no number"));
         }
         out_.values[code][data] = metric->value;
       }
@@ -100,7 +99,8 @@ class Attributor {
       for (int data = 0; data < 2; ++data) {
         vectors_[code][data] = find_vector(*trainings_[code][data], rule_.paired->predictions);
         if (vectors_[code][data] == nullptr)
-          return fmt::format("{} left no {}", name_of(code, data), rule_.paired->predictions);
+          return fmt::format("{} {}", name_of(code, data),
+                             why_no_vector(*trainings_[code][data], rule_.paired->predictions));
       }
     }
     return rule_.paired->of == Of::accuracy || rule_.paired->of == Of::mean ? by_example() : by_difference();

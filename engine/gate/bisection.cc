@@ -36,7 +36,8 @@ Result<Measured> measure(const MetricRule& rule, const Evidence& candidate, cons
   const EvaluationVector* now = find_vector(candidate, rule.paired->predictions);
   const EvaluationVector* then = find_vector(baseline, rule.paired->predictions);
   if (now == nullptr || then == nullptr)
-    return Error(ErrorCode::invalid, fmt::format("{} is missing", rule.paired->predictions));
+    return Error(ErrorCode::invalid,
+                 why_no_vector(now == nullptr ? candidate : baseline, rule.paired->predictions));
   PairedTest test = *rule.paired;
   test.margin = margin;
   PAWL_ASSIGN(out.comparison, compare_models(test, rule.direction, *now, *then));

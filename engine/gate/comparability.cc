@@ -11,7 +11,8 @@ namespace {
 
 std::string other_evaluator(const Evidence& now, const Evidence& then) {
   const bool known = !now.evaluator.empty() && !then.evaluator.empty();
-  return known && now.evaluator != then.evaluator ? "the evaluator is another than" : "";
+  return known && now.evaluator != then.evaluator ? "the evaluator, or data that it reads, is another than"
+                                                  : "";
 }
 
 std::string other_count(const std::string& name, const Evidence& now, const Evidence& then) {

@@ -113,7 +113,8 @@ class ConditionJudge {
     if (!inputs_.baseline->evidence.by_seed.empty())
       return fmt::format("{} was run with several seeds", describe(inputs_.baseline->run));
     if (then_ == nullptr)
-      return fmt::format("{} left no {}", describe(inputs_.baseline->run), rule_.predictions);
+      return fmt::format("{} {}", describe(inputs_.baseline->run),
+                         why_no_vector(inputs_.baseline->evidence, rule_.predictions));
     const std::string why = gate::why_incomparable(rule_, inputs_.evidence, inputs_.baseline->evidence);
     return why.empty() ? why : in_baseline(why, *inputs_.baseline);
   }

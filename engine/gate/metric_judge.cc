@@ -51,6 +51,14 @@ class MetricJudge {
     return out_.emplace_back(std::move(reason));
   }
 
+  static std::string what_there_is(std::vector<std::string> names) {
+    constexpr std::size_t kNamed = 6;
+    if (names.empty()) return {};
+    const std::size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
+    if (more > 0) names.resize(kNamed);
+    return fmt::format("; it has {}{}", join(names, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
+  }
+
   bool usable(const Metric* metric) {
     if (metric == nullptr) {
       std::vector<std::string> names;
@@ -58,7 +66,7 @@ class MetricJudge {
       const std::string meant = did_you_mean(rule_.metric, names);
       add(Check::metric, Status::error,
           fmt::format("{} is missing from {}{}", rule_.metric, kMetricsFile,
-                      meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
+                      !meant.empty() ? fmt::format("; did you mean {}?", meant) : what_there_is(names)));
       return false;
     }
     if (const std::string why = why_no_mean(rule_.metric, inputs_.evidence); !why.empty()) {
@@ -175,7 +183,8 @@ class MetricJudge {
     }
     if (!rule_.paired || find_vector(inputs_.evidence, rule_.paired->predictions) == nullptr) return {};
     if (find_vector(baseline.evidence, rule_.paired->predictions) != nullptr) return {};
-    return fmt::format("{} left no {}", describe(baseline.run), rule_.paired->predictions);
+    return fmt::format("{} {}", describe(baseline.run),
+                       why_no_vector(baseline.evidence, rule_.paired->predictions));
   }
 
   void check_max_drop() {

@@ -15,6 +15,7 @@ constexpr double kRounding = 1e-9;
 Status paired_status(PairedTest::Mode mode, const Comparison& comparison) {
   if (comparison.alike) return Status::pass;
   if (mode == PairedTest::Mode::lenient) return comparison.surely_worse ? Status::fail : Status::pass;
+  if (comparison.surely_worse) return Status::fail;
   return comparison.surely_not_worse ? Status::pass : Status::inconclusive;
 }
 
@@ -58,6 +59,11 @@ Reason plain_reason(Check check, Status status, std::string subject, std::string
 const EvaluationVector* find_vector(const Evidence& evidence, const std::string& file) {
   const auto it = evidence.vectors.find(file);
   return it == evidence.vectors.end() ? nullptr : &it->second;
+}
+
+std::string why_no_vector(const Evidence& evidence, const std::string& file) {
+  const auto why = evidence.unreadable.find(file);
+  return why == evidence.unreadable.end() ? "left no " + file : "left what cannot be read: " + why->second;
 }
 
 std::string what_is_compared(const PairedTest& test) {

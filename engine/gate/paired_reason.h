@@ -14,6 +14,9 @@ Reason plain_reason(Check check, Status status, std::string subject, std::string
 // nullptr when the run left no such file, or one that cannot be read.
 const EvaluationVector* find_vector(const Evidence& evidence, const std::string& file);
 
+// Why, of whoever ran: "left no predictions.csv", or that it cannot be read.
+std::string why_no_vector(const Evidence& evidence, const std::string& file);
+
 // "right answers", "mean of column loss", "AUC".
 std::string what_is_compared(const PairedTest& test);
 

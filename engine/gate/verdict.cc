@@ -46,12 +46,16 @@ void add_failures(const Inputs& inputs, std::vector<Reason>& out) {
     out.push_back(plain_reason(Check::finding, Status::fail, finding.rule, describe(finding)));
   }
   for (const StageFailure& failure : inputs.stages) {
-    out.push_back(plain_reason(Check::stage, failure.infrastructure ? Status::error : Status::fail,
+    out.push_back(plain_reason(Check::stage,
+                               failure.infrastructure || failure.evaluator ? Status::error : Status::fail,
                                failure.stage, fmt::format("stage {}: {}", failure.stage, failure.message)));
   }
   for (const Unwatched& stage : inputs.unwatched) {
-    out.push_back(plain_reason(Check::stage, Status::not_judged, stage.stage,
-                               fmt::format("stage {}: no rule was evaluated: {}", stage.stage, stage.why)));
+    out.push_back(plain_reason(
+        Check::stage, Status::not_judged, stage.stage,
+        stage.rule.empty()
+            ? fmt::format("stage {}: no rule was evaluated: {}", stage.stage, stage.why)
+            : fmt::format("stage {}: rule {} was not evaluated: {}", stage.stage, stage.rule, stage.why)));
   }
 }
 
@@ -110,9 +114,10 @@ void waive_failures(const Inputs& inputs, std::vector<Reason>& reasons) {
   }
 }
 
+// Red, and not only unwatched.
 const Reason* failed_stage(const std::vector<Reason>& reasons) {
   const auto it = std::find_if(reasons.begin(), reasons.end(), [](const Reason& reason) {
-    return reason.check == Check::stage && reason.status != Status::waived;
+    return reason.check == Check::stage && kind_of(reason.status) != VerdictKind::pass;
   });
   return it == reasons.end() ? nullptr : &*it;
 }

@@ -72,12 +72,14 @@ struct Finding {
 struct Unwatched {
   std::string stage;
   std::string why;
+  std::string rule = "";  // only this one was asked for and could not look; empty: none could
 };
 
 struct StageFailure {
   std::string stage;
   std::string message;          // "exit code 1", "timed out after 10m"
   bool infrastructure = false;  // not the user's program but what runs it
+  bool evaluator = false;       // it only measures: that it failed says nothing of the model
   bool only_rules = false;      // it ran to its end and would have succeeded but for its findings
 };
 
@@ -179,8 +181,8 @@ struct Verdict {
 //   1 - 2*alpha.
 //     lenient: FAIL when the interval lies beyond the margin and, where several lenient tests are made,
 //     Holm's correction still rejects: twenty slices must not make a good model red by chance. strict: PASS
-//     when the interval lies within the margin, else INCONCLUSIVE; all tests must pass, which needs no
-//     correction. Models that answer alike pass.
+//     when the interval lies within the margin, FAIL when beyond it, else INCONCLUSIVE; all tests must pass,
+//     which needs no correction. Models that answer alike pass.
 //   seeds: the values of several seeds against those of the baseline's (seed_judge.h).
 //   slices: floor, max_drop and the paired test within each slice, on values taken from the predictions.
 //   sustained: FAIL when the value is worse than the sustained best by more (sustained.h).

@@ -144,7 +144,7 @@ Result<Run> look_up_run(Db& db, std::string_view name) {
   std::string_view digits = name.starts_with("#") ? name.substr(1) : name;
   Result<std::vector<Run>> found = std::vector<Run>{};
   if (name == "last") {
-    found = select_runs(db, "ORDER BY number DESC LIMIT 1");
+    found = select_runs(db, "WHERE event_key NOT LIKE 'trial:%' ORDER BY number DESC LIMIT 1");
   } else if (auto number = parse_int(digits); number.ok() && digits.size() <= 9) {
     found = select_runs(db, "WHERE number=?", *number);
   }

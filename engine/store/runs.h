@@ -79,7 +79,7 @@ Result<bool> has_run(Db& db, std::string_view project, std::string_view branch, 
 // Of a commit, newest first.
 Result<std::vector<Run>> runs_of_commit(Db& db, std::string_view project, std::string_view sha);
 // By number ("12", "#12"), ULID, ULID prefix of at least 6 characters, commit prefix of at least 7 (newest
-// run), or "last". Error not_found or, when ambiguous, invalid.
+// run), or "last" (that is no trial). Error not_found or, when ambiguous, invalid.
 Result<Run> look_up_run(Db& db, std::string_view name);
 
 struct RunFilter {

@@ -57,6 +57,7 @@ class Early(PawlTest):
             run = self.train(seed)
             result, rule = self.outcome(run)
             self.assertEqual((run["verdict"], rule["outcome"]), ("PASS", "not_evaluated"))
+            self.assertIn("it compares with at least 2 green trainings", run["headline"])
             self.assertIn("at least 2 green trainings", rule["reason"])
         # Whoever wants to train like this pays for fifty steps, not for four hundred.
         bad = self.train(3, lr=1.95, pause=0.02, code=1)

@@ -102,6 +102,13 @@ class PointRules(GateTest):
         self.judged("ERROR", "accuracy is missing from metrics.json", {"acuracy": 0.9})
         self.judged("ERROR", "metrics.json", '{"accuracy": 0.9')
 
+    def test_a_training_that_nobody_watched_is_judged_all_the_same(self):
+        """Hooks are on, and there is nothing in the stage that they could attach to."""
+        self.begin(accuracy={"direction": "higher", "floor": 0.5, "max_drop": 0.02})
+        self.write({".pawl.yml": (self.clone / ".pawl.yml").read_text().replace("debug: off, ", "")})
+        self.accuracy("PASS", 0.9, "no rule was evaluated")
+        self.accuracy("FAIL", 0.3, "accuracy fell from 0.9 to 0.3")
+
     def test_a_crashed_evaluator_is_red(self):
         self.begin("cp metrics.json $PAWL_OUTPUT_DIR; exit $(cat code)", accuracy={"direction": "higher", "max_drop": 0.02})
         self.write({"code": "0"})
@@ -371,6 +378,24 @@ class Policy(GateTest):
         relaxed = PIPELINE.format(command=COPY, metrics=json.dumps({"accuracy": {"direction": "higher", "max_drop": 0.5}}))
         self.write({".pawl.yml": relaxed})
         self.accuracy("FAIL", 0.8, "accuracy fell from 0.9 to 0.8")
+
+    def test_nor_in_a_clone_that_has_only_origins_branches(self):
+        """As CI systems make it: HEAD is detached, and the target branch is there as origin's."""
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy("PASS", 0.9)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        self.git("checkout", "--quiet", "-b", "relaxed")
+        self.write({".pawl.yml": (self.clone / ".pawl.yml").read_text().replace("0.02", "0.5"),
+                    "metrics.json": '{"accuracy": 0.8}'})
+        self.commit()
+        self.git("checkout", "--quiet", "--detach")
+        self.git("branch", "--quiet", "-D", "main", "relaxed")
+        error = self.pawl("run", cwd=self.clone, code=2).stderr
+        self.assertIn("HEAD is detached", error)
+        self.git("fetch", "--quiet", "origin")
+        for options, env in ((["--branch", "relaxed"], {}), ([], {"GITHUB_REF_NAME": "12/merge"}), ([], {"CI_COMMIT_BRANCH": "relaxed"})):
+            self.assertIn("accuracy fell from 0.9 to 0.8", self.pawl("run", *options, cwd=self.clone, code=1, env=env).stdout)
+        self.assertEqual({run["branch"] for run in self.runs()}, {"main", "relaxed", "12/merge"})
 
     def test_a_killed_training_is_no_verdict_on_the_model(self):
         self.begin("cp metrics.json $PAWL_OUTPUT_DIR; if [ -e die ]; then kill -9 $PPID; sleep 60; fi",

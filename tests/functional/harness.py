@@ -68,7 +68,7 @@ class PawlTest(unittest.TestCase):
         self.addCleanup(self.clean_up)
         self.home = self.dir / "home"
         self.daemon = None
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PAWL_", "GIT_"))}
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PAWL_", "GIT_", "GITHUB_", "CI_", "BRANCH_"))}
         self.env.update({
             "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com",
             "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.com",

@@ -10,7 +10,7 @@ on: {push: {branches: [main]}}
 data: {test: {path: testset}}
 stages:
   train: {run: cp model $PAWL_OUTPUT_DIR/model, debug: off}
-  evaluate: {needs: [train], run: python3 evaluate.py, debug: off}
+  evaluate: {needs: [train], evaluates: train, run: python3 evaluate.py, debug: off}
 gate:
   bootstrap: true
   metrics:
@@ -99,7 +99,7 @@ class TestSet(RescoreTest):
     def test_a_model_that_cannot_be_scored_again_is_red(self):
         self.begin()
         self.judged("PASS", 90)
-        run = self.judged("NO_BASELINE", 1000, "the evaluator is another than in run 1", **self.hardness_up_to(80),
+        run = self.judged("NO_BASELINE", 1000, "the evaluator, or data that it reads, is another than in run 1", **self.hardness_up_to(80),
                           **{"evaluate.py": EVALUATE.replace("int(path", "-1 / (int(path")
                              .replace(".read_text())\n", ".read_text()) - 90)\n", 1)})
         self.assertIn("scoring its model again failed: stage evaluate@baseline: rank 0 ended with exit code 1", run["headline"])
@@ -114,14 +114,27 @@ class TestSet(RescoreTest):
         self.judged("NO_BASELINE", 90, "it kept no files of stage train", **self.hardness_up_to(80))
 
     def test_a_stage_that_trains_too_is_red_and_says_what_would_help(self):
-        self.begin(PIPELINE.replace("needs: [train], ", "").replace("evaluate.py", "both.py")
+        self.begin(PIPELINE.replace("needs: [train], evaluates: train, ", "").replace("evaluate.py", "both.py")
                    .replace("  train: {run: cp model $PAWL_OUTPUT_DIR/model, debug: off}\n", ""))
         self.write({"both.py": EVALUATE.replace('os.environ["PAWL_STAGE_TRAIN_DIR"], ', "")})
         self.judged("PASS", 90)
-        self.judged("NO_BASELINE", 90, "stage evaluate trains and scores in one", **self.hardness_up_to(80))
+        self.judged("NO_BASELINE", 90, "stage evaluate does not say with `evaluates` whose model it scores", **self.hardness_up_to(80))
 
 
 class Evaluator(RescoreTest):
+    def test_easier_examples_with_the_same_ids_and_labels(self):
+        self.begin(**{"evaluate.py": EVALUATE.replace('{i}-{hardness[i]},1', '{i},1')})
+        self.judged("PASS", 90)
+        run = self.judged("FAIL", 74, "accuracy fell from 1 to 0.94", **self.hardness_up_to(80))
+        self.assertIn("evaluate@baseline", self.stages(run))
+
+    def test_a_crashed_evaluator_says_nothing_of_the_model(self):
+        self.begin()
+        self.judged("PASS", 90)
+        self.judged("ERROR", 90, "stage evaluate: rank 0 ended with exit code 7", **{"evaluate.py": "raise SystemExit(7)"})
+        self.judged("FAIL", 90, "stage train: rank 0 ended with exit code 1", **{
+            "evaluate.py": EVALUATE, ".pawl.yml": PIPELINE.replace("cp model", "false; cp model")})
+
     def test_a_kinder_evaluator_hides_no_worse_model(self):
         self.begin()
         self.judged("PASS", 90)
@@ -139,7 +152,7 @@ class Evaluator(RescoreTest):
     def test_of_several_stages_one_is_the_model(self):
         """The test set is prepared by a stage: the run's own stays, only the model is the baseline's."""
         self.begin(PIPELINE.replace("stages:\n", "stages:\n  prepare: {run: cp testset/examples $PAWL_OUTPUT_DIR/, debug: off}\n")
-                   .replace("needs: [train]", "needs: [prepare, train], evaluates: train"))
+                   .replace("needs: [train]", "needs: [prepare, train]"))
         self.write({"evaluate.py": EVALUATE.replace("PAWL_DATA_TEST", "PAWL_STAGE_PREPARE_DIR")})
         self.judged("PASS", 90)
         self.judged("FAIL", 74, "accuracy fell from 1 to 0.94", **self.hardness_up_to(80))

@@ -48,7 +48,8 @@ class EvaluatorDigest : public ::testing::Test {
     ASSERT_TRUE(write_file_atomic(dir_->path() + "/" + path, text).ok());
   }
   // Of what is in the folder now.
-  std::string digest(const std::string& command, const std::string& evaluates = "train") const {
+  std::string digest(const std::string& command, const std::string& evaluates = "train",
+                     const std::vector<store::RunData>& data = {}) const {
     EXPECT_EQ(git("add -A"), 0);
     EXPECT_EQ(git("commit --quiet --allow-empty -m x"), 0);
     const trigger::Repository repository(dir_->path());
@@ -56,7 +57,7 @@ class EvaluatorDigest : public ::testing::Test {
     stage.name = "evaluate";
     stage.run = command;
     stage.evaluates = evaluates;
-    auto digest = evaluator_digest(stage, repository, *repository.resolve("HEAD"));
+    auto digest = evaluator_digest(stage, repository, *repository.resolve("HEAD"), data);
     EXPECT_TRUE(digest.ok());
     return digest.ok() ? *digest : "?";
   }
@@ -83,6 +84,17 @@ TEST_F(EvaluatorDigest, FoldersAndOddWordsNameNothing) {
   const std::string before = digest("cp -r tools '../..' \"$PAWL_OUTPUT_DIR\" //x . .. ''");
   write("tools/score.py", "2");
   EXPECT_EQ(digest("cp -r tools '../..' \"$PAWL_OUTPUT_DIR\" //x . .. ''"), before);
+}
+
+TEST_F(EvaluatorDigest, TheDataThatItNamesIsPartOfIt) {
+  const auto with = [&](const std::string& command, const std::string& version) {
+    return digest(command, "train", {{"run", "test", version, "/data"}});
+  };
+  EXPECT_NE(with("score $PAWL_DATA_TEST", "a"), with("score $PAWL_DATA_TEST", "b"));
+  EXPECT_EQ(with("score $PAWL_DATA_TEST_2", "a"), with("score $PAWL_DATA_TEST_2", "b"));
+  EXPECT_EQ(with("python3 eval.py", "a"), with("python3 eval.py", "b"));
+  write("eval.py", "os.environ['PAWL_DATA_TEST']");
+  EXPECT_NE(with("python3 eval.py", "a"), with("python3 eval.py", "b"));
 }
 
 TEST_F(EvaluatorDigest, AStageThatTrainsTooHasNone) {

@@ -56,7 +56,7 @@ TEST(Comparability, AnEvaluatorCountsAsFarAsBothAreKnown) {
   EXPECT_EQ(why_incomparable(drop_rule(), measured(kRows, "x"), measured(kRows, "x")), "");
   EXPECT_EQ(why_incomparable(drop_rule(), measured(kRows, "x"), measured(kRows)), "");
   EXPECT_EQ(why_incomparable(drop_rule(), measured(kRows, "x"), measured(kRows, "y")),
-            "the evaluator is another than");
+            "the evaluator, or data that it reads, is another than");
 }
 
 TEST(Comparability, OnlyWhatThePolicyComparesMatters) {

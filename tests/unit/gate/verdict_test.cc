@@ -129,6 +129,14 @@ TEST(Verdict, ATrainingThatNobodyWatchedIsTold) {
       "every stage succeeded; no metric is gated; stage train: no rule was evaluated: no trace was recorded");
 }
 
+TEST(Verdict, AnUnwatchedTrainingIsJudgedLikeAnyOther) {
+  Inputs in = inputs(.3);
+  in.unwatched = {{"train", "no trace was recorded"}};
+  MetricRule asked = rule("accuracy");
+  asked.floor = .5;
+  EXPECT_EQ(judge(policy(asked), in).kind, VerdictKind::fail);
+}
+
 // Missing data never passes.
 
 TEST(FailClosed, MissingMetricIsAnError) {
@@ -359,8 +367,8 @@ struct Decision {
 
 TEST(Paired, Decisions) {
   const Decision table[] = {
-      {20, 120, 1000, .01, VerdictKind::inconclusive, VerdictKind::fail},
-      {5, 15, 100, .01, VerdictKind::inconclusive, VerdictKind::fail},
+      {20, 120, 1000, .01, VerdictKind::fail, VerdictKind::fail},
+      {5, 15, 100, .01, VerdictKind::fail, VerdictKind::fail},
       {2, 7, 50, .01, VerdictKind::inconclusive, VerdictKind::pass},
       {100, 120, 10000, .005, VerdictKind::pass, VerdictKind::pass},
       {100, 220, 10000, .01, VerdictKind::inconclusive, VerdictKind::pass},

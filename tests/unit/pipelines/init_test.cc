@@ -77,6 +77,8 @@ TEST(Init, ScriptsThatSpawnTheirRanksAreOneRank) {
 TEST(Init, PicksTheScriptThatTrains) {
   const std::vector<std::pair<Repository, std::string>> cases = {
       {repository({{"main.py", kTraining}, {"eval.py", "import torch\nmain()\n"}}), "main.py"},
+      {repository({{"one.py", "import os, torch, csv\nfor s in range(3):\n    loss.backward()\n"}}),
+       "one.py"},
       {repository({{"train.py", kTraining}, {"tests/train.py", kTraining}, {"main.py", kTraining}}),
        "train.py"},
       {repository({{"trainer.py", "import torch\nclass T:\n  def f(self): self.l.backward()\n"},
