@@ -62,7 +62,7 @@ void add_stage(const schedule::StageNode& stage, bool evaluator, const store::At
   std::string outcome = attempt != nullptr ? attempt->outcome.value_or("") : "";
   // Every rank ended with 0, and still the stage failed: its rules say so.
   inputs.stages.push_back(
-      {stage.name, reason, is_infrastructure(outcome), evaluator && attempt != nullptr, fired && ended_well});
+      {stage.name, reason, is_infrastructure(outcome), fired && ended_well, evaluator && attempt != nullptr});
 }
 
 // Rules look at what hooks record; a training that hooks could not attach to goes unwatched, and is told when

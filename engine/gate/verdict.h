@@ -79,8 +79,8 @@ struct StageFailure {
   std::string stage;
   std::string message;          // "exit code 1", "timed out after 10m"
   bool infrastructure = false;  // not the user's program but what runs it
-  bool evaluator = false;       // it only measures: that it failed says nothing of the model
   bool only_rules = false;      // it ran to its end and would have succeeded but for its findings
+  bool evaluator = false;       // it only measures: that it failed says nothing of the model
 };
 
 // The run that was compared with.
