@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import json
+import os
 import threading
 import unittest
 
@@ -243,6 +244,31 @@ data: {numbers: {path: /nowhere}}""").replace("python3 train.py", "ls $PAWL_DATA
         (data / "b.csv").unlink()  # back to a version that was there before: a change all the same
         third = self.wait_run(3)
         self.assertEqual(third["data"][0]["digest"], first["data"][0]["digest"])
+
+
+    def test_touched_data_is_no_new_data(self):
+        """Other times, same bytes: no run. A change of other data that is made later tells when that was looked at."""
+        for name in ("numbers", "letters"):
+            (self.dir / name).mkdir()
+            (self.dir / name / "a.csv").write_text("1\n")
+        self.make_repository(self.PIPELINE.replace("data: [numbers]", "data: [numbers, letters]")
+                             .replace("data: {numbers:", "data: {letters: {path: /nowhere}, numbers:"))
+        self.home.mkdir()
+        (self.home / "config.yml").write_text("data_poll: 100ms\n")
+        self.start_daemon()
+        self.add_project("--data", f"numbers={self.dir / 'numbers'}", "--data", f"letters={self.dir / 'letters'}")
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        self.push()
+        first = self.wait_run(1)
+        os.utime(self.dir / "numbers" / "a.csv", (1, 1))
+        (self.dir / "letters" / "a.csv").write_text("2\n")
+        second = self.wait_run(2)
+        digests = [{d["dataset"]: d["digest"] for d in run["data"]} for run in (first, second)]
+        self.assertEqual(digests[0]["numbers"], digests[1]["numbers"])
+        self.assertNotEqual(digests[0]["letters"], digests[1]["letters"])
+        (self.dir / "letters" / "a.csv").write_text("3\n")
+        self.assertEqual(self.wait_run(3)["trigger"], "data")
+        self.assertEqual(len(self.runs()), 3)
 
 
 class FakeGitea(http.server.BaseHTTPRequestHandler):

@@ -302,6 +302,26 @@ class Gate(PawlTest):
         self.assertEqual([row["measured"] for row in measured], [0.02, 0.05, 0.1, 0.2])
         self.assertLess(measured[-1]["examples"], 5496)
 
+    def test_the_table_of_the_paper(self):
+        """Figure 2 of ease.ml/ci at 32 commits: one variable and two, developers who see nothing and pass or fail."""
+        table = {
+            0.99: {0.1: (404, 1340, 1753, 5496), 0.05: (1615, 5358, 7012, 21984), 0.025: (6457, 21429, 28045, 87933),
+                   0.01: (40355, 133930, 175282, 549581)},
+            0.999: {0.1: (519, 1455, 2214, 5957), 0.05: (2075, 5818, 8854, 23826), 0.025: (8299, 23271, 35414, 95302),
+                    0.01: (51868, 145443, 221333, 595633)},
+            0.9999: {0.1: (634, 1570, 2674, 6417), 0.05: (2536, 6279, 10696, 25668), 0.025: (10141, 25113, 42782, 102670),
+                     0.01: (63381, 156956, 267385, 641684)},
+            0.99999: {0.1: (749, 1685, 3135, 6878), 0.05: (2996, 6739, 12538, 27510), 0.025: (11983, 26955, 50150, 110038),
+                      0.01: (74894, 168469, 313437, 687736)},
+        }
+        for reliability, rows in table.items():
+            for tolerance, expected in rows.items():
+                found = tuple(
+                    self.pawl_json("gate", "samples", f"{left} +/- {tolerance}", "--reliability", reliability,
+                                   "--adaptivity", adaptivity)["examples"]
+                    for left in ("n > 0.7", "n - o > 0.1") for adaptivity in ("none", "full"))
+                self.assertEqual(found, expected, (reliability, tolerance))
+
     def test_bad_conditions_and_options(self):
         done = self.pawl("gate", "samples", "n - o >= 0.02 +/- 0.01", code=2)
         self.assertIn("    n - o >= 0.02 +/- 0.01\n          ^\n", done.stderr)
