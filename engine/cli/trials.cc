@@ -76,10 +76,8 @@ Result<pipeline::Pipeline> trial_pipeline(const trigger::Repository& repository,
   if (!own) {
     return Error(ErrorCode::not_found, fmt::format("commit {} has no .pawl.yml", commit.substr(0, 10)));
   }
-  if (auto head = core::target_head(repository, target); head.ok()) {
-    PAWL_ASSIGN(auto targets, core::pipeline_at(repository, *head, target));
-    if (targets) own->gate = std::move(targets->gate);
-  }
+  PAWL_ASSIGN(auto gate, core::target_gate(repository, target));
+  if (gate) own->gate = std::move(*gate);
   return std::move(*own);
 }
 

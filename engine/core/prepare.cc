@@ -40,17 +40,6 @@ Result<pipeline::Pipeline> read_pipeline(const std::string& folder) {
   return std::move(*parsed.pipeline);
 }
 
-// The gate of the target branch as it is now; nullopt when that branch, or its pipeline file, is not there
-// yet.
-Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
-                                                const std::string& target) {
-  auto head = target_head(repository, target);
-  if (!head.ok()) return std::optional<gate::Policy>();
-  PAWL_ASSIGN(auto pipeline, pipeline_at(repository, *head, target));
-  if (!pipeline) return std::optional<gate::Policy>();
-  return std::optional<gate::Policy>(std::move(pipeline->gate));
-}
-
 // The folder of a version, laid out when only its copy is left.
 Result<std::string> place_version(const Home& home, const store::Run& run, const WantedVersion& wanted) {
   PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
@@ -90,9 +79,14 @@ Result<std::string> shared_examples(const Prepared& prepared) {
 
 }  // namespace
 
-Result<std::string> target_head(const trigger::Repository& repository, const std::string& target) {
-  auto own = repository.resolve("refs/heads/" + target);
-  return own.ok() ? own : repository.resolve("refs/remotes/origin/" + target);
+Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
+                                                const std::string& target) {
+  auto head = repository.resolve("refs/heads/" + target);
+  if (!head.ok()) head = repository.resolve("refs/remotes/origin/" + target);
+  if (!head.ok()) return std::optional<gate::Policy>();
+  PAWL_ASSIGN(auto pipeline, pipeline_at(repository, *head, target));
+  if (!pipeline) return std::optional<gate::Policy>();
+  return std::optional<gate::Policy>(std::move(pipeline->gate));
 }
 
 std::string trial_data_dir(const Home& home, const std::string& run_id) {

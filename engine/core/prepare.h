@@ -38,8 +38,10 @@ struct Prepared {
   pipeline::GreenRuns green_runs;  // empty unless the gate has `early`
 };
 
-// The head of the target branch: a clone's own or, as in CI, origin's. Error not_found.
-Result<std::string> target_head(const trigger::Repository& repository, const std::string& target);
+// The gate of the target branch as it is now (a clone's own branch or, as in CI, origin's); nullopt when that
+// branch, or its pipeline file, is not there yet.
+Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
+                                                const std::string& target);
 
 // Where the laid out versions of a trial lie, until it has finished.
 std::string trial_data_dir(const Home& home, const std::string& run_id);

@@ -7,6 +7,7 @@
 #include "engine/base/files.h"
 #include "engine/core/evaluation_identity.h"
 #include "engine/core/evidence.h"
+#include "engine/core/trial.h"
 #include "engine/gate/comparability.h"
 
 namespace pawl::core {
@@ -161,7 +162,8 @@ std::string rescoring_model_dir(const Home& home, const std::string& run_id) {
 
 Result<Rescoring> rescore_baseline(const RescoringQuery& query, const gate::Policy& policy,
                                    gate::Inputs& inputs) {
-  if (!inputs.baseline || !inputs.stages.empty()) return Rescoring{};
+  // Whoever asked for a trial compares it with something else.
+  if (!inputs.baseline || !inputs.stages.empty() || is_trial(query.run)) return Rescoring{};
   if (gate::why_incomparable(policy, inputs.evidence, inputs.baseline->evidence).empty()) return Rescoring{};
   return Rescorer(query, policy, inputs).run();
 }

@@ -44,7 +44,8 @@ struct Rescoring {
 
 // Makes inputs.baseline comparable with inputs.evidence as far as that is possible: with scores that are
 // there already (of this run or an earlier one), else by asking for a stage to be run. What cannot be is said
-// in inputs.baseline->not_rescored. Does nothing when both were measured alike, or when a stage failed.
+// in inputs.baseline->not_rescored. Does nothing when both were measured alike, when a stage failed, and for
+// a trial.
 Result<Rescoring> rescore_baseline(const RescoringQuery& query, const gate::Policy& policy,
                                    gate::Inputs& inputs);
 
