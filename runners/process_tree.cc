@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kSweepGraceMs = 1000;
 constexpr int64_t kBlindLookMs = 50;
+constexpr int64_t kRaceLookMs = 1;
 constexpr size_t kMaxNames = 16;
 
 int pidfd_send(int pidfd, int signal) {
@@ -40,19 +41,20 @@ bool still_there(const Process& process) {
 
 }  // namespace
 
-Result<std::vector<Process>> find_tree(const TreeQuery& query) {
-  PAWL_ASSIGN(std::vector<Process> all, live_processes());
+Result<Tree> find_tree(const TreeQuery& query) {
+  Tree tree;
+  PAWL_ASSIGN(std::vector<Process> all,
+              live_processes(query.cookie.empty() ? "" : "PAWL_COOKIE=" + query.cookie));
   const pid_t self = getpid();
   const pid_t own_session = getsid(0);
   std::set<pid_t> members;
   std::set<pid_t> sessions;
-  if (!query.cookie.empty()) {
-    std::string assignment = "PAWL_COOKIE=" + query.cookie;
-    for (const Process& process : all) {
-      if (process.pid == self || !environment_has(process.pid, assignment)) continue;
-      members.insert(process.pid);
-      if (process.session != own_session) sessions.insert(process.session);
-    }
+  for (const Process& process : all) {
+    if (process.pid == self) continue;
+    tree.certain &= process.marked != Marked::unknown;
+    if (process.marked != Marked::yes) continue;
+    members.insert(process.pid);
+    if (process.session != own_session) sessions.insert(process.session);
   }
   // Children of members, to the end. One pass does not suffice: the table is in no order of descent.
   for (bool grown = true; grown;) {
@@ -66,7 +68,8 @@ Result<std::vector<Process>> find_tree(const TreeQuery& query) {
     }
   }
   std::erase_if(all, [&](const Process& process) { return !members.contains(process.pid); });
-  return all;
+  tree.members = std::move(all);
+  return tree;
 }
 
 TreeKill::TreeKill(TreeQuery query, int64_t grace_ms, int64_t now_ms)
@@ -97,17 +100,17 @@ Result<bool> TreeKill::step(int64_t now_ms) {
   forget_ended();
   bool expired = now_ms >= deadline_ms_;
   if (!targets_.empty() && now_ms < due_ms()) return false;
-  PAWL_ASSIGN(std::vector<Process> tree, find_tree(query_));
-  if (tree.empty()) return true;
+  PAWL_ASSIGN(Tree tree, find_tree(query_));
+  if (tree.members.empty() && tree.certain) return true;
   if (expired && killing_) {
-    report_.survivors = std::move(tree);
+    report_.survivors = std::move(tree.members);
     return true;
   }
   if (expired) {
     killing_ = true;
     deadline_ms_ = now_ms + kPatienceMs;
   }
-  signal_all(tree, now_ms);
+  signal_all(tree.members, now_ms);
   return false;
 }
 
@@ -132,7 +135,8 @@ void TreeKill::signal_all(const std::vector<Process>& tree, int64_t now_ms) {
       look_again_ms_ = now_ms + kBlindLookMs;
     }
   }
-  if (targets_.empty()) look_again_ms_ = now_ms;  // all gone between the look and the signal
+  if (targets_.empty())
+    look_again_ms_ = now_ms + kRaceLookMs;  // gone since the look, or not to be seen in it
 }
 
 void TreeKill::note(const Process& process) {

@@ -33,8 +33,15 @@ struct TreeQuery {
   pid_t root = 0;      // its descendants belong to the tree, it itself does not; 0: none
 };
 
-// The tree as it is now. Never contains the calling process.
-Result<std::vector<Process>> find_tree(const TreeQuery& query);
+struct Tree {
+  std::vector<Process> members;  // never the calling process
+  // /proc is no snapshot: false when a process changed under the look so that a bearer of the cookie may have
+  // been missed. Only a look that is certain proves that nothing is left.
+  bool certain = true;
+};
+
+// The tree as it is now.
+Result<Tree> find_tree(const TreeQuery& query);
 
 struct KillReport {
   int signalled = 0;               // distinct processes that were found

@@ -180,7 +180,7 @@ TEST_F(LocalRunnerTest, AllStartOrNone) {
   EXPECT_THAT(launched.error().to_string(), HasSubstr("No such file or directory"));
   auto tree = find_tree({cookie_, getpid()});
   ASSERT_TRUE(tree.ok());
-  EXPECT_THAT(*tree, IsEmpty());
+  EXPECT_THAT(tree->members, IsEmpty());
 }
 
 TEST_F(LocalRunnerTest, ACommandTheKernelRefusesIsExplained) {

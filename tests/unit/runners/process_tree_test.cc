@@ -139,6 +139,17 @@ TEST_F(ProcessTree, FindsWhatIsBornWhileKilling) {
   EXPECT_TRUE(is_gone(late));
 }
 
+TEST_F(ProcessTree, FindsWhatIsAlwaysInAnExec) {
+  // In an exec the kernel shows no environment for a moment: not to be taken for a process without the
+  // cookie.
+  for (int i = 0; i < 20; ++i) {
+    Script script("export NEXT='exec /bin/sh -c \"$NEXT\"'; echo ready; exec /bin/sh -c \"$NEXT\"", cookie_);
+    EXPECT_EQ(script.line(), "ready");
+    ASSERT_TRUE(kill_tree({cookie_, 0}, 0).ok());
+    EXPECT_TRUE(is_gone(script.pid())) << i;
+  }
+}
+
 TEST_F(ProcessTree, NothingToDoIsFine) {
   auto report = sweep_leftovers(cookie_);
   ASSERT_TRUE(report.ok());
