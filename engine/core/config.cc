@@ -123,6 +123,7 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
                      reader.text_field("public_url", config.public_url),
                      duration_field(reader, "reconcile", config.reconcile_ms),
                      duration_field(reader, "data_poll", config.data_poll_ms),
+                     duration_field(reader, "data_quiet", config.data_quiet_ms),
                      {"projects", [&](const Node& node) { read_projects(reader, node, config); }}});
     }
   }
@@ -150,7 +151,8 @@ std::string config_text(const Config& config) {
   put(0, "listen", config.listen);
   put(0, "token", config.token);
   put(0, "public_url", config.public_url);
-  out += fmt::format("reconcile: {}ms\ndata_poll: {}ms\n", config.reconcile_ms, config.data_poll_ms);
+  out += fmt::format("reconcile: {}ms\ndata_poll: {}ms\ndata_quiet: {}ms\n", config.reconcile_ms,
+                     config.data_poll_ms, config.data_quiet_ms);
   if (config.projects.empty()) return out;
   out += "projects:\n";
   for (const auto& [name, project] : config.projects) {

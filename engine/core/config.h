@@ -31,10 +31,11 @@ struct Project {
 
 struct Config {
   std::string listen = "127.0.0.1:8480";
-  std::string token;              // of the API
-  std::string public_url;         // for links in statuses; empty: no link
-  int64_t reconcile_ms = 60'000;  // how often branch heads are compared with what the record knows
-  int64_t data_poll_ms = 2'000;   // how often watched datasets are looked at
+  std::string token;               // of the API
+  std::string public_url;          // for links in statuses; empty: no link
+  int64_t reconcile_ms = 60'000;   // how often branch heads are compared with what the record knows
+  int64_t data_poll_ms = 2'000;    // how often watched datasets are looked at
+  int64_t data_quiet_ms = 30'000;  // how long a changed one must not change any more before it starts a run
   std::map<std::string, Project> projects;
 };
 

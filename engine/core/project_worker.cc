@@ -255,6 +255,14 @@ void ProjectWorker::remember_new_branches(const BranchHeads& known, const Branch
 // --- data and schedule
 // -----------------------------------------------------------------------------------------------
 
+// Whether to read the dataset in full: nobody has written to it since the last look, and for long enough if
+// what is found may start a run. An upload pauses; half of it is not to be trained on.
+bool ProjectWorker::settled(const Watched& seen, const std::string& fingerprint, int64_t now_ms,
+                            int64_t quiet_ms) {
+  if (seen.fingerprint != fingerprint || seen.looked_at) return false;
+  return !seen.recorded || now_ms - seen.since_ms >= quiet_ms;
+}
+
 void ProjectWorker::watch() {
   if (watching_ || !path_exists(context_.home.mirror(project_.name))) return;
   watching_ = true;
@@ -262,7 +270,7 @@ void ProjectWorker::watch() {
   run_on_pool(
       context_,
       [project = project_, mirror = trigger::Repository(context_.home.mirror(project_.name)), cache,
-       last = fingerprints_, settled = settled_]() {
+       watched = watched_, now = context_.clock.monotonic_ms(), quiet = context_.config.data_quiet_ms]() {
         WatchResult result;
         auto head = mirror.resolve("refs/heads/" + project.target);
         if (!head.ok()) return result;
@@ -278,16 +286,16 @@ void ProjectWorker::watch() {
           auto named = project.data.find(dataset.name);
           const std::string& path = named != project.data.end() ? named->second : dataset.path;
           // A relative path lies in the repository: it changes by commits, which start runs of their own.
-          bool watched =
+          bool starts_runs =
               std::count(result.pipeline->on.data.begin(), result.pipeline->on.data.end(), dataset.name) > 0;
-          if (!watched || path.empty() || path[0] != '/') continue;
+          if (!starts_runs || path.empty() || path[0] != '/') continue;
           trigger::DataSpec spec = data_spec(dataset, project.data, "/");
           DataLook look{trigger::data_fingerprint(spec), std::nullopt, spec.root};
-          auto seen = last.find(dataset.name);
-          auto done = settled.find(dataset.name);
-          bool quiet = look.fingerprint.ok() && seen != last.end() && seen->second == *look.fingerprint;
-          bool looked = quiet && done != settled.end() && done->second == *look.fingerprint;
-          if (quiet && !looked) look.version = trigger::scan_data(spec, *cache->lock());
+          auto seen = watched.find(dataset.name);
+          if (seen != watched.end() && look.fingerprint.ok() &&
+              settled(seen->second, *look.fingerprint, now, quiet)) {
+            look.version = trigger::scan_data(spec, *cache->lock());
+          }
           result.data.emplace(dataset.name, std::move(look));
         }
         return result;
@@ -306,13 +314,15 @@ void ProjectWorker::on_watched(WatchResult result) {
 
 void ProjectWorker::on_data(const std::string& dataset, DataLook look, const WatchResult& result) {
   if (!look.fingerprint.ok()) return;  // not there (yet), or being replaced: look again
-  fingerprints_[dataset] = *look.fingerprint;
-  if (!look.version || !look.version->ok()) return;
-  settled_[dataset] = *look.fingerprint;
-  const trigger::DataVersion& version = **look.version;
   Db& db = context_.db;
   auto latest = store::latest_digest(db, project_.name, dataset);
   if (!latest.ok()) return log_error("project {}: {}", project_.name, latest.error().to_string());
+  Watched& seen = watched_[dataset];
+  if (seen.fingerprint != *look.fingerprint) seen = {*look.fingerprint, context_.clock.monotonic_ms()};
+  seen.recorded = latest->has_value();
+  if (!look.version || !look.version->ok()) return;
+  seen.looked_at = true;
+  const trigger::DataVersion& version = **look.version;
   if (*latest && **latest == version.digest) return;
   DeliveryOutcome outcome;
   if (*latest) {

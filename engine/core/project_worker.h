@@ -70,8 +70,15 @@ class ProjectWorker : public std::enable_shared_from_this<ProjectWorker> {
   int failures_ = 0;
   std::string last_error_;
   int64_t schedule_checked_ms_;
-  std::map<std::string, std::string> fingerprints_;  // dataset -> as last seen
-  std::map<std::string, std::string> settled_;       // dataset -> fingerprint that was looked at in full
+  // A watched dataset, as the last look saw it.
+  struct Watched {
+    std::string fingerprint;
+    int64_t since_ms = 0;    // monotonic: when it was first seen like that
+    bool recorded = false;   // some version of it is in the record: another one starts a run
+    bool looked_at = false;  // like that, in full
+  };
+  static bool settled(const Watched& seen, const std::string& fingerprint, int64_t now_ms, int64_t quiet_ms);
+  std::map<std::string, Watched> watched_;
   std::vector<EventLoop::Id> timers_;
 };
 

@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import threading
+import time
 import unittest
 
 from harness import PIPELINE, PawlTest, wait_until
@@ -229,7 +230,7 @@ data: {numbers: {path: /nowhere}}""").replace("python3 train.py", "ls $PAWL_DATA
         (data / "a.csv").write_text("1\n")
         self.make_repository(self.PIPELINE)
         self.home.mkdir()
-        (self.home / "config.yml").write_text("data_poll: 100ms\n")
+        (self.home / "config.yml").write_text("data_poll: 100ms\ndata_quiet: 100ms\n")
         self.start_daemon()
         self.add_project("--data", f"numbers={data}")
         wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
@@ -254,7 +255,7 @@ data: {numbers: {path: /nowhere}}""").replace("python3 train.py", "ls $PAWL_DATA
         self.make_repository(self.PIPELINE.replace("data: [numbers]", "data: [numbers, letters]")
                              .replace("data: {numbers:", "data: {letters: {path: /nowhere}, numbers:"))
         self.home.mkdir()
-        (self.home / "config.yml").write_text("data_poll: 100ms\n")
+        (self.home / "config.yml").write_text("data_poll: 100ms\ndata_quiet: 100ms\n")
         self.start_daemon()
         self.add_project("--data", f"numbers={self.dir / 'numbers'}", "--data", f"letters={self.dir / 'letters'}")
         wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
@@ -269,6 +270,31 @@ data: {numbers: {path: /nowhere}}""").replace("python3 train.py", "ls $PAWL_DATA
         (self.dir / "letters" / "a.csv").write_text("3\n")
         self.assertEqual(self.wait_run(3)["trigger"], "data")
         self.assertEqual(len(self.runs()), 3)
+
+    def test_half_uploaded_data_waits(self):
+        """A file that grows and pauses: many looks find it unchanged, none of them is long enough."""
+        data = self.dir / "data"
+        data.mkdir()
+        (data / "a.csv").write_text("1\n")
+        self.make_repository(self.PIPELINE.replace("ls $PAWL_DATA_NUMBERS", "wc -l < $PAWL_DATA_NUMBERS/a.csv"))
+        self.home.mkdir()
+        (self.home / "config.yml").write_text("data_poll: 100ms\ndata_quiet: 3s\n")
+        self.start_daemon()
+        self.add_project("--data", f"numbers={data}")
+        wait_until(lambda: (self.home / "repos" / "model.git").exists(), "the mirror")
+        self.push()
+        self.wait_run(1)
+        began = time.monotonic()
+        lines = 1
+        with open(data / "a.csv", "a", encoding="utf-8") as upload:
+            while time.monotonic() - began < 6:  # twice the time that a dataset must rest
+                print(2, file=upload, flush=True)
+                lines += 1
+                time.sleep(0.5)  # the upload's own pace: five looks
+            self.assertEqual(len(self.runs()), 1)
+        second = self.wait_run(2)
+        self.assertEqual(second["trigger"], "data")
+        self.assertEqual(self.pawl("logs", "2").stdout.strip().splitlines()[0], str(lines))
 
 
 class FakeGitea(http.server.BaseHTTPRequestHandler):

@@ -15,6 +15,7 @@ Config full_config() {
   config.public_url = "https://pawl.example.com/ci";
   config.reconcile_ms = 90'000;
   config.data_poll_ms = 500;
+  config.data_quiet_ms = 700;
   Project project;
   project.name = "model";
   project.url = "https://git.example.com/team/model.git";
@@ -34,6 +35,7 @@ void expect_equal(const Config& a, const Config& b) {
   EXPECT_EQ(a.public_url, b.public_url);
   EXPECT_EQ(a.reconcile_ms, b.reconcile_ms);
   EXPECT_EQ(a.data_poll_ms, b.data_poll_ms);
+  EXPECT_EQ(a.data_quiet_ms, b.data_quiet_ms);
   ASSERT_EQ(a.projects.size(), b.projects.size());
   for (const auto& [name, p] : a.projects) {
     ASSERT_TRUE(b.projects.contains(name)) << name;
@@ -132,7 +134,7 @@ TEST(Config, SecretsAreForTheOwnerAlone) {
   std::string path = dir->path() + "/config.yml";
   ASSERT_TRUE(write_file_atomic(path, "token: old\n", 0666).ok());
   ASSERT_TRUE(save_config(path, full_config()).ok());
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(stat(path.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0600u);
   EXPECT_EQ(list_dir(dir->path())->size(), 1u);
