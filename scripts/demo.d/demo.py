@@ -77,6 +77,8 @@ class Demo:
 
     def start_daemon(self):
         self.home.mkdir(parents=True)
+        # New data waits 30 s for an upload that may only pause; nobody uploads here.
+        (self.home / "config.yml").write_text("data_quiet: 1s\n")
         log = open(self.work / "daemon.log", "wb")
         self.daemon = subprocess.Popen(
             [str(self.pawl_binary), "--home", str(self.home), "--json", "serve", "--listen", "127.0.0.1:0"],
