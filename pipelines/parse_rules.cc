@@ -48,9 +48,7 @@ void read_rule(Reader& reader, const Node& node, const rules::RuleDef& rule, rul
 // The first collection the rule needs and the stage does not capture; empty when it has all.
 std::string_view missing_input(const rules::RuleDef& rule, const Capture& capture) {
   for (std::string_view input : rule.inputs) {
-    bool captured =
-        std::find(capture.collections.begin(), capture.collections.end(), input) != capture.collections.end();
-    if (!captured) return input;
+    if (!capture.records(input)) return input;
   }
   return {};
 }

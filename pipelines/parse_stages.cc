@@ -75,33 +75,6 @@ void read_seeds(Reader& reader, const Node& node, std::vector<int64_t>& seeds) {
   }
 }
 
-void read_collections(Reader& reader, const Node& node, Capture& capture) {
-  const std::vector<std::string> known(std::begin(kCollections), std::end(kCollections));
-  capture.collections.clear();
-  for (Text& item : reader.distinct(node, "collections")) {
-    if (std::find(known.begin(), known.end(), item.value) == known.end()) {
-      reader.unknown(item.span, "collection", item.value, known);
-    } else {
-      capture.collections.push_back(std::move(item.value));
-    }
-  }
-  if (node.kind == Node::Kind::sequence && node.items.empty())
-    reader.error(node.span, "'collections' is empty", "write 'debug: off' to capture nothing");
-}
-
-void read_debug(Reader& reader, const Node& node, Capture& capture) {
-  if (is_word(node, "off")) {
-    capture.enabled = false;
-  } else if (node.kind != Node::Kind::map) {
-    reader.wrong_type(node, "debug", "a map or 'off'");
-  } else {
-    reader.fields(node, "debug",
-                  {reader.integer_field("every", 1, 1'000'000, capture.every),
-                   {"collections", [&](const Node& n) { read_collections(reader, n, capture); }},
-                   reader.regex_field("include", capture.include)});
-  }
-}
-
 bool has(const Node& map, std::string_view key) {
   return std::any_of(map.entries.begin(), map.entries.end(),
                      [key](const Entry& field) { return field.key == key; });
@@ -111,6 +84,7 @@ bool has(const Node& map, std::string_view key) {
 struct Deferred {
   const Node* uses = nullptr;
   const Node* with = nullptr;
+  const Node* debug = nullptr;
   const Node* rules = nullptr;
   const Node* evaluates = nullptr;
 };
@@ -172,7 +146,6 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
   Stage& stage = out.stage;
   stage.name = entry.key;
   if (!reader.is_map(entry.value, fmt::format("stages.{}", stage.name))) return out;
-  stage.capture.enabled = !has(entry.value, "uses");  // no hook is in these programs
   int cpus = 0;
   Deferred nodes;
   reader.fields(entry.value, fmt::format("stage '{}'", stage.name),
@@ -193,10 +166,12 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
                  reader.integer_field("retries", 0, kMaxRetries, stage.retries),
                  {"steps", [&](const Node& n) { stage.steps = reader.integer(n, "steps", 1, kMaxSteps); }},
                  {"seeds", [&](const Node& n) { read_seeds(reader, n, stage.seeds); }},
-                 {"debug", [&](const Node& n) { read_debug(reader, n, stage.capture); }},
+                 {"debug", [&](const Node& n) { nodes.debug = &n; }},
                  {"rules", [&](const Node& n) { nodes.rules = &n; }}});
   for (const Text& need : out.needs) stage.needs.push_back(need.value);
   stage.cpus = cpus > 0 ? cpus : stage.ranks;
+  if (nodes.uses != nullptr) stage.capture = Capture::none();  // no hook is in these programs
+  if (nodes.debug != nullptr) stage.capture = read_debug(reader, *nodes.debug, stage.ranks);
   stage.rules = read_rules(reader, nodes.rules, stage.capture);
   if (check_program(reader, entry, stage, nodes)) use_evaluate(reader, *nodes.with, out);
   find_evaluated(reader, nodes.evaluates, stage);

@@ -1,9 +1,5 @@
 #include "pipelines/pipeline.h"
 
-#include <fmt/format.h>
-
-#include "engine/base/text.h"
-
 namespace pawl::pipeline {
 
 std::vector<std::string> stage_programs() {
@@ -17,13 +13,6 @@ std::string env_suffix(std::string_view name) {
     bool keep = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     out += lower ? static_cast<char>(c - 'a' + 'A') : keep ? c : '_';
   }
-  return out;
-}
-
-std::string capture_request(const Capture& capture) {
-  if (!capture.enabled) return "off";
-  std::string out = fmt::format("every={} collections={}", capture.every, join(capture.collections, ","));
-  if (!capture.include.empty()) out += " include=" + capture.include;
   return out;
 }
 

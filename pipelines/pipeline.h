@@ -12,6 +12,7 @@
 
 #include "engine/gate/policy.h"
 #include "engine/rules/table.h"
+#include "pipelines/capture.h"
 #include "pipelines/cron.h"
 
 namespace pawl::pipeline {
@@ -55,19 +56,6 @@ struct GpuRequest {
   bool operator==(const GpuRequest&) const = default;
 };
 
-inline constexpr std::string_view kCollections[] = {"losses",    "scalars",     "weights", "biases",
-                                                    "gradients", "activations", "updates"};
-
-// What the hooks record. Losses and scalars are recorded in every step, tensors every `every` steps.
-struct Capture {
-  bool enabled = true;
-  int64_t every = 10;
-  std::vector<std::string> collections = {"losses", "scalars", "weights", "biases", "gradients"};
-  std::string include;  // regex of series names; empty: all
-
-  bool operator==(const Capture&) const = default;
-};
-
 // Programs that come with Pawl and that `uses` may name.
 std::vector<std::string> stage_programs();
 
@@ -86,7 +74,7 @@ struct Stage {
   std::optional<int64_t> steps;  // in total, for the progress bar
   std::vector<int64_t> seeds;    // it is run once with each (pipelines/seeds.h); empty: once
   std::optional<int64_t> seed;   // of one of these runs, in a plan
-  Capture capture;
+  Capture capture = Capture::standard();
   // Every rule of the table that runs or was switched off, parameters complete: the table's defaults with
   // what the file says on top. A rule the file does not name is off when what it needs is not captured.
   std::vector<rules::RuleConfig> rules;
@@ -105,9 +93,5 @@ struct Pipeline {
 // "fashion-mnist" -> "FASHION_MNIST", for PAWL_DATA_<NAME> and PAWL_STAGE_<NAME>_DIR. Unique within a
 // pipeline.
 std::string env_suffix(std::string_view name);
-
-// The value of PAWL_CAPTURE: `off`, or `every=10 collections=losses,weights include=fc.*`; `include` comes
-// last and runs to the end.
-std::string capture_request(const Capture& capture);
 
 }  // namespace pawl::pipeline

@@ -101,13 +101,6 @@ rules::RuleConfig rule_from(const Json& json) {
   return rule;
 }
 
-Json capture_json(const Capture& capture) {
-  return {{"enabled", capture.enabled},
-          {"every", capture.every},
-          {"collections", capture.collections},
-          {"include", capture.include}};
-}
-
 Json stage_json(const Stage& stage) {
   return {{"name", stage.name},
           {"needs", stage.needs},
@@ -122,7 +115,7 @@ Json stage_json(const Stage& stage) {
           {"retries", stage.retries},
           {"steps", optional_json(stage.steps)},
           {"seed", optional_json(stage.seed)},
-          {"capture", capture_json(stage.capture)},
+          {"capture", capture_request(stage.capture)},
           {"rules", list_json(stage.rules, rule_json)}};
 }
 
@@ -142,9 +135,9 @@ Stage stage_from(const Json& json) {
   stage.retries = json.at("retries");
   stage.steps = optional_at<int64_t>(json, "steps");
   if (json.contains("seed")) stage.seed = optional_at<int64_t>(json, "seed");  // not in older runs
-  const Json& capture = json.at("capture");
-  stage.capture = {capture.at("enabled"), capture.at("every"), capture.at("collections"),
-                   capture.at("include")};
+  auto capture = parse_capture_request(json.at("capture").get<std::string>());
+  if (!capture.ok()) throw capture.error();
+  stage.capture = std::move(*capture);
   stage.rules = list_at(json, "rules", rule_from);
   return stage;
 }

@@ -24,6 +24,22 @@ CREATE TABLE series (
   UNIQUE (name, kind)
 ) STRICT;
 
+-- What could be recorded, recorded or not.
+CREATE TABLE available (
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  PRIMARY KEY (name, kind)
+) STRICT, WITHOUT ROWID;
+
+-- Changes of what a rank records, made while it trained.
+CREATE TABLE requests (
+  rank       INTEGER NOT NULL,
+  generation INTEGER NOT NULL,  -- of the control file
+  step       INTEGER NOT NULL,  -- the first it holds for
+  request    TEXT NOT NULL,     -- lines as in PAWL_CAPTURE
+  PRIMARY KEY (rank, generation)
+) STRICT, WITHOUT ROWID;
+
 -- One row per completed step and rank.
 CREATE TABLE steps (
   step    INTEGER NOT NULL,
@@ -88,6 +104,10 @@ CREATE TABLE anomalies (
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW v1_series AS SELECT id, name, kind, dtype, shape FROM series;
+
+CREATE VIEW v1_available AS SELECT name, kind FROM available;
+
+CREATE VIEW v1_requests AS SELECT rank, generation, step, request FROM requests;
 
 CREATE VIEW v1_steps AS
   SELECT step, rank, CASE mode WHEN 0 THEN 'train' ELSE 'eval' END AS mode, end_s - begin_s AS seconds, wall_s

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "pipelines/capture.h"
 
 namespace pawl::cli {
 
@@ -124,6 +125,20 @@ struct TraceOptions {
   int64_t points = 50;  // at most, in a table
 };
 int trace(const Global& global, const TraceOptions& options);
+
+struct CaptureSetOptions {
+  std::string run;
+  std::string stage;  // empty: the last that started
+  pipeline::CaptureChange change;
+};
+int capture_set(const Global& global, const CaptureSetOptions& options);
+
+struct CaptureListOptions {
+  std::string run;
+  std::string stage;       // empty: the last that started
+  std::string collection;  // empty: all
+};
+int capture_list(const Global& global, const CaptureListOptions& options);
 
 struct AttributeOptions {
   std::string run;

@@ -69,6 +69,8 @@ struct CommandLine {
   pawl::cli::TraceOptions trace;
   pawl::cli::PinOptions pin;
   pawl::cli::UnpinOptions unpin;
+  pawl::cli::CaptureSetOptions capture_set;
+  pawl::cli::CaptureListOptions capture_list;
   pawl::cli::WaiverAddOptions waiver_add;
   pawl::cli::WaiverListOptions waiver_list;
   pawl::cli::WaiverRevokeOptions waiver_revoke;
@@ -104,6 +106,7 @@ struct CommandLine {
   void add_daemon_commands();
   void add_view_commands();
   void add_acting_commands();
+  void add_capture_commands();
   void add_waiver_commands();
   void add_searching_commands();
   void add_internal_commands();
@@ -131,6 +134,7 @@ CommandLine::CommandLine() {
   add_daemon_commands();
   add_view_commands();
   add_acting_commands();
+  add_capture_commands();
   add_waiver_commands();
   add_searching_commands();
   add_internal_commands();
@@ -341,6 +345,46 @@ void CommandLine::add_acting_commands() {
   c->add_flag("--force", artifact.force, "Overwrite a file that is there");
 
   command(&app, "version", "What this binary is", [this] { return pawl::cli::version(global); });
+}
+
+void CommandLine::add_capture_commands() {
+  auto* capture =
+      app.add_subcommand("capture", "What the hooks record, seen and changed while a stage trains");
+  capture->require_subcommand(1);
+  const std::vector<std::string> collections(std::begin(pawl::pipeline::kCollections),
+                                             std::end(pawl::pipeline::kCollections));
+  auto* c = command(capture, "list", "What a stage records, and every tensor that it could",
+                    [this] { return pawl::cli::capture_list(global, capture_list); });
+  capture_list.run = "last";
+  add_run_argument(c, capture_list.run, false);
+  c->add_option("--stage", capture_list.stage, "Of this stage (default: the last that started)");
+  c->add_option("--collection", capture_list.collection, "Of this collection only")
+      ->check(CLI::IsMember(collections));
+
+  c = command(capture, "set", "Record something else from the next step on, without a restart",
+              [this] { return pawl::cli::capture_set(global, capture_set); });
+  pawl::pipeline::CaptureChange& change = capture_set.change;
+  add_run_argument(c, capture_set.run, true);
+  c->add_option("--stage", capture_set.stage, "Of this stage (default: the last that started)");
+  c->add_option("--collection", change.collection, "What to change")
+      ->required()
+      ->check(CLI::IsMember(collections));
+  c->add_option("--rank", change.ranks, "On these ranks (default: all); the others stay as they are")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--every", change.every, "Every so many steps")->check(CLI::PositiveNumber);
+  c->add_option("--include", change.include, "Series whose names match this regular expression; '' for all");
+  c->add_option("--from", change.from, "The first step")->check(CLI::NonNegativeNumber);
+  c->add_option("--to", change.to, "The step behind the last")->check(CLI::PositiveNumber);
+  c->add_option_function<std::vector<int64_t>>(
+       "--at", [&change](const std::vector<int64_t>& steps) { change.at = steps; }, "These steps too")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber);
+  c->add_flag_callback(
+      "--off", [&change] { change.off = true; }, "Nothing of it");
+  c->footer(
+      "What is not named stays as it was.\n"
+      "  pawl capture set 17 --collection gradients --every 1 --include 'layer2.*' --rank 1");
 }
 
 void CommandLine::add_waiver_commands() {

@@ -171,7 +171,7 @@ Result<Rescoring> rescore_baseline(const RescoringQuery& query, const gate::Poli
 pipeline::Stage rescoring_stage(const pipeline::Stage& stage) {
   pipeline::Stage out = stage;
   out.name = rescoring_name(stage.name);
-  out.capture.enabled = false;
+  out.capture = pipeline::Capture::none();
   out.rules.clear();
   return out;
 }

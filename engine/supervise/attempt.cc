@@ -37,7 +37,7 @@ Result<void> Attempt::run() {
 
 Result<void> Attempt::start() {
   PAWL_RETURN_IF_ERROR(make_folders());
-  PAWL_ASSIGN(control_, ControlFile::create(intent_.attempt_dir + "/control"));
+  PAWL_ASSIGN(control_, ControlFile::create(intent_.attempt_dir + "/control", intent_.capture));
   PAWL_ASSIGN(log_, LogWriter::open(intent_.attempt_dir, kMaxLogBytes));
   PAWL_ASSIGN(trace_, TraceFollower::create(loop_, intent_,
                                             {[this](const rules::Finding& finding) { on_finding(finding); },
@@ -123,10 +123,30 @@ void Attempt::on_finding(const rules::Finding& finding) {
 }
 
 std::string Attempt::on_line(std::string_view line) {
-  auto reason = parse_command(line);
-  if (!reason.ok()) return error_line(reason.error().message());
-  cancel(*reason);
-  return "";
+  auto command = parse_command(line);
+  if (!command.ok()) return error_line(command.error().message());
+  if (const auto* stop = std::get_if<StopCommand>(&*command)) {
+    cancel(stop->reason);
+    return "";
+  }
+  auto answer = change_capture(std::get<pipeline::CaptureChange>(*command));
+  return answer.ok() ? capture_line(*answer) : error_line(answer.error().message());
+}
+
+Result<CaptureAnswer> Attempt::change_capture(const pipeline::CaptureChange& change) {
+  PAWL_ASSIGN(pipeline::Capture capture, pipeline::parse_capture_request(capture_));
+  if (!capture.enabled)
+    return Error(ErrorCode::invalid, "the stage runs with 'debug: off': no hook is there to ask");
+  for (int rank : change.ranks) {
+    if (rank >= intent_.ranks)
+      return Error(ErrorCode::invalid,
+                   fmt::format("there is no rank {}: the stage has {}", rank, intent_.ranks));
+  }
+  std::string request = pipeline::capture_request(pipeline::changed(std::move(capture), change));
+  PAWL_RETURN_IF_ERROR(control_->set_request(request));
+  capture_ = std::move(request);
+  log_info("capture request {}: {}", control_->generation(), replace_all(capture_, "\n", "; "));
+  return CaptureAnswer{control_->generation(), capture_};
 }
 
 void Attempt::cancel(std::string reason) {

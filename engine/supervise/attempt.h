@@ -9,6 +9,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/loop.h"
+#include "engine/supervise/command.h"
 #include "engine/supervise/control.h"
 #include "engine/supervise/intent.h"
 #include "engine/supervise/line_socket.h"
@@ -41,6 +42,7 @@ class Attempt {
   void on_exit(int rank, ExitStatus status);
   void on_finding(const rules::Finding& finding);
   std::string on_line(std::string_view line);
+  Result<CaptureAnswer> change_capture(const pipeline::CaptureChange& change);
   std::string greeting() const;
   bool all_exited() const { return exits_.size() == static_cast<size_t>(intent_.ranks); }
   void stop(StopCause cause, std::string reason, int64_t grace_ms);
@@ -58,6 +60,7 @@ class Attempt {
   const Intent intent_;
   SystemClock clock_;
   std::optional<ControlFile> control_;
+  std::string capture_ = intent_.capture;  // what the control file asks for
   std::optional<LogWriter> log_;
   std::optional<runners::PortReservation> port_;
   std::unique_ptr<TraceFollower> trace_;

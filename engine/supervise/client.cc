@@ -1,15 +1,19 @@
 #include "engine/supervise/client.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/text.h"
 #include "engine/supervise/intent.h"
 #include "runners/process_table.h"
 
 namespace pawl::supervise {
+
+constexpr int64_t kAnswerMs = 5000;
 
 Result<Child> start_supervisor(const std::string& pawl_binary, const std::string& attempt_dir) {
   std::string log_path = attempt_dir + "/supervisor.log";
@@ -70,11 +74,42 @@ Result<std::vector<LiveMessage>> LiveConnection::read() {
   return messages;
 }
 
-Result<void> request_stop(const std::string& attempt_dir, const std::string& reason) {
+namespace {
+
+Result<UniqueFd> say(const std::string& attempt_dir, const Command& command) {
   PAWL_ASSIGN(UniqueFd fd, connect_line_socket(attempt_dir));
-  std::string line = stop_line(reason);
-  if (send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size())) return {};
+  std::string line = command_line(command);
+  if (send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size())) return fd;
   return errno_error("cannot write to", attempt_dir + "/sock", errno);
+}
+
+}  // namespace
+
+Result<CaptureAnswer> change_capture(const std::string& attempt_dir, const pipeline::CaptureChange& change) {
+  PAWL_ASSIGN(UniqueFd fd, say(attempt_dir, change));
+  SystemClock clock;
+  const int64_t deadline_ms = clock.monotonic_ms() + kAnswerMs;
+  LineBuffer lines;
+  while (true) {
+    const int64_t left_ms = deadline_ms - clock.monotonic_ms();
+    pollfd readable{fd.get(), POLLIN, 0};
+    if (left_ms <= 0 || poll(&readable, 1, static_cast<int>(left_ms)) == 0)
+      return Error(ErrorCode::unavailable, "the supervisor does not answer", attempt_dir);
+    char buffer[16384];
+    ssize_t n = recv(fd.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Error(ErrorCode::unavailable, "the stage has just ended", attempt_dir);
+    PAWL_ASSIGN(std::vector<std::string> got, lines.add(std::string_view(buffer, static_cast<size_t>(n))));
+    for (const std::string& line : got) {
+      auto answer = parse_capture_answer(line);
+      if (answer.ok() || answer.error().code() != ErrorCode::not_found) return answer;
+    }
+  }
+}
+
+Result<void> request_stop(const std::string& attempt_dir, const std::string& reason) {
+  PAWL_ASSIGN(UniqueFd fd, say(attempt_dir, StopCommand{reason}));
+  return {};
 }
 
 }  // namespace pawl::supervise

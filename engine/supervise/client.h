@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/subprocess.h"
+#include "engine/supervise/command.h"
 #include "engine/supervise/line_socket.h"
 #include "engine/supervise/live.h"
 #include "engine/supervise/result.h"
@@ -54,6 +55,11 @@ class LiveConnection {
   LineBuffer lines_;
   bool ended_ = false;
 };
+
+// Asks the ranks to record something else from their next step on; says what holds then. Waits for the
+// answer, at most a few seconds. Error invalid when the supervisor refuses, not_found or unavailable when
+// nobody listens.
+Result<CaptureAnswer> change_capture(const std::string& attempt_dir, const pipeline::CaptureChange& change);
 
 // Asks the supervisor to stop its ranks; does not wait for it. `reason` becomes the reason of the result.
 // Error not_found or unavailable when nobody listens: look with probe(), try again if it is running.

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::array kPhases = {Phase::starting, Phase::running, Phase::stopping, Phase::finished};
 constexpr std::string_view kWhere = "sock";
-constexpr size_t kMaxReason = 1000;
 
 Json to_json(const LiveState& state) {
   Json json = {{"phase", to_string(state.phase)},
@@ -95,22 +94,6 @@ Result<LiveMessage> parse_live_line(std::string_view line) {
       return LiveMessage(std::move(result));
     }
     return Error(ErrorCode::invalid, "unknown message type \"" + type + "\"");
-  });
-}
-
-std::string error_line(std::string_view message) {
-  return dump_json({{"type", "error"}, {"message", message}}) + "\n";
-}
-
-std::string stop_line(std::string_view reason) {
-  return dump_json({{"cmd", "stop"}, {"reason", to_valid_utf8(reason, kMaxReason)}}) + "\n";
-}
-
-Result<std::string> parse_command(std::string_view line) {
-  return parse_fields<std::string>(line, kWhere, [](const Json& json) -> Result<std::string> {
-    std::string command = json.at("cmd");
-    if (command != "stop") return Error(ErrorCode::invalid, "unknown command \"" + command + "\"");
-    return to_valid_utf8(json_string(json, "reason", "cancelled"), kMaxReason);
   });
 }
 

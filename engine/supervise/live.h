@@ -1,8 +1,8 @@
 // What a supervisor says on its socket: one JSON object per line. A client is told the state at once, then
 // whatever changes: {"type":"state",...} at most about five times a second, {"type":"finding",...} as rules
 // fire,
-// {"type":"result",...} when result.json is written, after which the connection ends. A client may say
-// {"cmd":"stop","reason":"cancelled by ..."}.
+// {"type":"result",...} when result.json is written, after which the connection ends. What a client may say
+// is in command.h.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +38,5 @@ using LiveMessage = std::variant<LiveState, rules::Finding, AttemptResult>;
 std::string live_line(const LiveMessage& message);
 // An unknown type is an error invalid: a client may skip it.
 Result<LiveMessage> parse_live_line(std::string_view line);
-
-std::string error_line(std::string_view message);  // {"type":"error",...}: the answer to a wrong command
-std::string stop_line(std::string_view reason);
-// The reason of a stop command; an error says what is wrong with the line.
-Result<std::string> parse_command(std::string_view line);
 
 }  // namespace pawl::supervise

@@ -61,6 +61,7 @@ Collector::Collector(Collector&& other) noexcept
       insert_scalar_(std::exchange(other.insert_scalar_, std::nullopt)),
       insert_statistics_(std::exchange(other.insert_statistics_, std::nullopt)),
       series_written_(other.series_written_),
+      available_written_(other.available_written_),
       incarnation_(other.incarnation_),
       in_transaction_(std::exchange(other.in_transaction_, false)),
       rows_in_transaction_(other.rows_in_transaction_) {}
@@ -91,6 +92,7 @@ Result<void> Collector::commit() {
   if (!committed.ok()) {
     (void)db_.run("ROLLBACK");  // SQLite may have done so itself
     series_written_ = 0;
+    available_written_ = 0;
   }
   return committed;
 }
@@ -107,6 +109,11 @@ Result<void> Collector::add(const Step& step) {
   }
   for (const Observation& observation : step.observations) {
     PAWL_RETURN_IF_ERROR(add_observation(step, observation));
+  }
+  for (const RequestChange& change : step.requests) {
+    PAWL_RETURN_IF_ERROR(db_.run("INSERT OR REPLACE INTO requests VALUES(?,?,?,?)", change.rank,
+                                 signed_count(change.request.generation), signed_count(step.step),
+                                 change.request.text));
   }
   rows_in_transaction_ += step.ranks.size() + step.observations.size();
   if (rows_in_transaction_ >= kMaxRowsInTransaction) return commit();
@@ -133,6 +140,11 @@ Result<void> Collector::add_series(const SeriesTable& table) {
     PAWL_RETURN_IF_ERROR(db_.run("INSERT OR IGNORE INTO series VALUES(?,?,?,?,?)", series_written_, info.name,
                                  to_string(info.kind), to_string(info.dtype),
                                  fmt::format("[{}]", fmt::join(info.shape, ","))));
+  }
+  for (; available_written_ < table.available().size(); ++available_written_) {
+    const Available& series = table.available()[available_written_];
+    PAWL_RETURN_IF_ERROR(
+        db_.run("INSERT OR IGNORE INTO available VALUES(?,?)", series.name, to_string(series.kind)));
   }
   return {};
 }

@@ -54,6 +54,7 @@ class Collector {
   Db db_;
   std::optional<Stmt> insert_step_, insert_scalar_, insert_statistics_;
   uint32_t series_written_ = 0;
+  size_t available_written_ = 0;
   uint64_t incarnation_ = 0;
   bool in_transaction_ = false;
   uint64_t rows_in_transaction_ = 0;

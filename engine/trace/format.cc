@@ -72,6 +72,22 @@ std::optional<Record> decode_series(Reader in) {
   return out;
 }
 
+std::optional<Record> decode_request(Reader in) {
+  wire::RequestPayload p;
+  Request out;
+  if (!in.take(p) || p.text_bytes > wire::kMaxRequest || !in.take(out.text, p.text_bytes)) return {};
+  out.generation = p.generation;
+  return out;
+}
+
+std::optional<Record> decode_available(Reader in) {
+  wire::AvailablePayload p;
+  if (!in.take(p) || p.kind >= kKinds || p.name_bytes == 0 || p.name_bytes > wire::kMaxName) return {};
+  Available out{static_cast<Kind>(p.kind), {}};
+  if (!in.take(out.name, p.name_bytes)) return {};
+  return out;
+}
+
 std::optional<Record> decode_stats(Reader in) {
   wire::StatsPayload p;
   if (!in.take(p)) return {};
@@ -89,8 +105,9 @@ std::optional<Record> decode_fixed(Reader in, Convert convert) {
 }
 
 bool known(uint16_t type) {
-  return type >= static_cast<uint16_t>(wire::RecordType::header) &&
-         type <= static_cast<uint16_t>(wire::RecordType::end);
+  using enum wire::RecordType;
+  return (type >= static_cast<uint16_t>(header) && type <= static_cast<uint16_t>(end)) ||
+         type == static_cast<uint16_t>(request) || type == static_cast<uint16_t>(available);
 }
 
 std::optional<Record> decode_known(wire::RecordType type, Reader in) {
@@ -102,20 +119,28 @@ std::optional<Record> decode_known(wire::RecordType type, Reader in) {
       return decode_series(in);
     case stats:
       return decode_stats(in);
+    case request:
+      return decode_request(in);
+    case available:
+      return decode_available(in);
     case step_begin:
-      return decode_fixed<wire::StepBeginPayload>(
-          in, [](const auto& p) { return StepBegin{p.step, p.mode, p.wall_ns, p.mono_ns}; });
+      return decode_fixed<wire::StepBeginPayload>(in, [](const auto& p) {
+        return StepBegin{p.step, p.mode, p.wall_ns, p.mono_ns};
+      });
     case scalar:
-      return decode_fixed<wire::ScalarPayload>(in,
-                                               [](const auto& p) { return ScalarValue{p.series, p.value}; });
+      return decode_fixed<wire::ScalarPayload>(in, [](const auto& p) {
+        return ScalarValue{p.series, p.value};
+      });
     case step_end:
-      return decode_fixed<wire::StepEndPayload>(
-          in, [](const auto& p) { return StepEnd{p.step, p.wall_ns, p.mono_ns}; });
+      return decode_fixed<wire::StepEndPayload>(in, [](const auto& p) {
+        return StepEnd{p.step, p.wall_ns, p.mono_ns};
+      });
     case dropped:
       return decode_fixed<wire::DroppedPayload>(in, [](const auto& p) { return Dropped{p.total}; });
     case end:
-      return decode_fixed<wire::EndPayload>(
-          in, [](const auto& p) { return End{p.wall_ns, p.mono_ns, p.dropped}; });
+      return decode_fixed<wire::EndPayload>(in, [](const auto& p) {
+        return End{p.wall_ns, p.mono_ns, p.dropped};
+      });
   }
   return {};
 }

@@ -104,8 +104,22 @@ struct End {
   bool operator==(const End&) const = default;
 };
 
-using Record =
-    std::variant<Header, SeriesDeclaration, StepBegin, ScalarValue, StatsValue, StepEnd, Dropped, End>;
+// From here on the rank records what the request says: it was changed while the training runs.
+struct Request {
+  uint64_t generation = 0;
+  std::string text;
+  bool operator==(const Request&) const = default;
+};
+
+// A series that could be recorded, asked for or not.
+struct Available {
+  Kind kind = Kind::scalar;
+  std::string name;
+  bool operator==(const Available&) const = default;
+};
+
+using Record = std::variant<Header, SeriesDeclaration, StepBegin, ScalarValue, StatsValue, StepEnd, Dropped,
+                            End, Request, Available>;
 
 struct Anomalies {
   uint64_t skipped_bytes = 0;        // not part of any good frame

@@ -139,6 +139,38 @@ Result<std::vector<CurvePoint>> TraceReader::points(Stmt statement, size_t max_p
   }
 }
 
+Result<std::vector<AvailableSeries>> TraceReader::available() {
+  // The last step of a series is the end of its stretch of the primary key: found without reading the
+  // stretch.
+  PAWL_ASSIGN(Stmt row,
+              db_.prepare("SELECT a.name, a.kind, max(ifnull((SELECT max(step) FROM scalars"
+                          "   WHERE series = s.id AND mode = 0), -1),"
+                          "  ifnull((SELECT max(step) FROM statistics"
+                          "   WHERE series = s.id AND mode = 0), -1))"
+                          " FROM (SELECT name, kind FROM available UNION SELECT name, kind FROM series) a"
+                          " LEFT JOIN series s ON s.name = a.name AND s.kind = a.kind"
+                          " ORDER BY a.name"));
+  std::vector<AvailableSeries> out;
+  while (true) {
+    PAWL_ASSIGN(bool found, row.step());
+    if (!found) break;
+    auto kind = parse_kind(row.string(1));
+    if (!kind) continue;
+    AvailableSeries series{row.string(0), *kind, std::nullopt};
+    if (row.integer(2) >= 0) series.last_step = static_cast<uint64_t>(row.integer(2));
+    out.push_back(std::move(series));
+  }
+  std::ranges::stable_sort(out, {}, &AvailableSeries::kind);
+  return out;
+}
+
+Result<std::optional<std::string>> TraceReader::last_request() {
+  PAWL_ASSIGN(Stmt row, db_.prepare("SELECT request FROM requests ORDER BY generation DESC LIMIT 1"));
+  PAWL_ASSIGN(bool found, row.step());
+  if (!found) return std::optional<std::string>();
+  return std::optional<std::string>(row.string(0));
+}
+
 Result<std::vector<CurvePoint>> TraceReader::curve(std::string_view name, Kind kind, size_t max_points,
                                                    std::optional<uint32_t> rank) {
   PAWL_ASSIGN(auto id, series_id(name, kind));

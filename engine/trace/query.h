@@ -47,12 +47,23 @@ struct AnomalyRow {
   uint64_t count = 0;
 };
 
+// A series that could be recorded, or was.
+struct AvailableSeries {
+  std::string name;
+  Kind kind = Kind::scalar;
+  std::optional<uint64_t> last_step;  // of training, in which it was recorded last
+};
+
 class TraceReader {
  public:
   // Error not_found: there is none. Error invalid: no trace.db, or of a newer version.
   static Result<TraceReader> open(const std::string& path);
 
   Result<std::vector<SeriesInfo>> series();  // in the order in which they were first recorded
+
+  Result<std::vector<AvailableSeries>> available();  // by kind, then name
+  // The newest request of a rank that was changed while it trained.
+  Result<std::optional<std::string>> last_request();
 
   // A scalar or loss over the training steps in at most `max_points` stretches of equal width; of one rank,
   // or of all of them. Unknown series: empty.

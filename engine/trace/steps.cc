@@ -8,6 +8,7 @@ namespace pawl::trace {
 namespace {
 
 constexpr uint32_t kMaxSeries = 1u << 20;  // of one rank, and of the table
+constexpr size_t kMaxRequests = 100;       // between two steps of a rank
 constexpr uint32_t kTrain = 0, kEval = 1;
 
 double seconds(uint64_t ns) {
@@ -31,6 +32,11 @@ std::optional<uint32_t> SeriesTable::intern(const SeriesDeclaration& declaration
   index_.emplace(std::pair(declaration.name, declaration.kind), index);
   series_.push_back({declaration.name, declaration.kind, declaration.dtype, declaration.shape});
   return index;
+}
+
+void SeriesTable::offer(const Available& available) {
+  if (available_.size() >= kMaxSeries) return;
+  if (available_index_.emplace(available.name, available.kind).second) available_.push_back(available);
 }
 
 std::optional<uint32_t> SeriesTable::find(std::string_view name, Kind kind) const {
@@ -110,6 +116,15 @@ void StepAssembler::on(Rank& rank, const End& end, int64_t) {
   rank.progress.ended = true;
 }
 
+void StepAssembler::on(Rank& rank, const Request& request, int64_t) {
+  if (rank.requests.size() >= kMaxRequests) rank.requests.erase(rank.requests.begin());
+  rank.requests.push_back({rank.progress.rank, request});
+}
+
+void StepAssembler::on(Rank&, const Available& available, int64_t) {
+  series_.offer(available);
+}
+
 void StepAssembler::observe(Rank& rank, uint32_t local_series, std::variant<double, TensorStats> value) {
   if (!rank.open || rank.observations.size() >= kMaxObservations) {
     ++anomalies_.excess_observations;
@@ -151,6 +166,8 @@ void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, i
   step->ranks.push_back({progress.rank, seconds(begin.mono_ns), seconds(mono_ns)});
   step->wall_time = std::max(step->wall_time, seconds(wall_ns));
   merge(step->observations, rank.observations, progress.rank);
+  std::ranges::move(rank.requests, std::back_inserter(step->requests));
+  rank.requests.clear();
 }
 
 StepAssembler::Key StepAssembler::key_of(const Rank& rank, uint64_t step) const {

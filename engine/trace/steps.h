@@ -31,6 +31,10 @@ class SeriesTable {
   std::optional<uint32_t> intern(const SeriesDeclaration& declaration);
   std::optional<uint32_t> find(std::string_view name, Kind kind) const;
   const SeriesInfo& operator[](uint32_t index) const { return series_[index]; }
+
+  // What could be recorded on some rank, recorded or not, in the order it was first said.
+  void offer(const Available& available);
+  const std::deque<Available>& available() const { return available_; }
   uint32_t size() const { return static_cast<uint32_t>(series_.size()); }
 
  private:
@@ -43,6 +47,8 @@ class SeriesTable {
     }
   };
   std::map<std::pair<std::string, Kind>, uint32_t, Less> index_;
+  std::deque<Available> available_;
+  std::set<std::pair<std::string, Kind>> available_index_;
 };
 
 struct Observation {
@@ -61,6 +67,12 @@ struct RankTime {
   double end_s = 0;
 };
 
+// What a rank records has been changed while it trains.
+struct RequestChange {
+  uint32_t rank = 0;
+  Request request;
+};
+
 struct Step {
   uint64_t step = 0;
   uint64_t incarnation = 0;               // how often training has gone back to an earlier step
@@ -69,6 +81,7 @@ struct Step {
   std::vector<RankTime> ranks;            // who ended it, ascending
   std::vector<uint32_t> missing_ranks;    // who should have, ascending
   std::vector<Observation> observations;  // by rank, then as recorded
+  std::vector<RequestChange> requests;    // that hold from this step on
   const SeriesTable* series = nullptr;    // of the assembler, and valid as long as it
 };
 
@@ -151,6 +164,7 @@ class StepAssembler {
     std::vector<std::optional<uint32_t>> series;  // local id -> index in the table
     std::optional<StepBegin> open;
     std::vector<Observation> observations;  // of the open step
+    std::vector<RequestChange> requests;    // since the last step that ended
     std::optional<Key> position;            // the training step it ended last
     uint64_t start_ns = 0;                  // with pid: which process
     uint32_t pid = 0;
@@ -168,6 +182,8 @@ class StepAssembler {
   void on(Rank& rank, const StepEnd& end, int64_t now_ms);
   void on(Rank& rank, const Dropped& dropped, int64_t now_ms);
   void on(Rank& rank, const End& end, int64_t now_ms);
+  void on(Rank& rank, const Request& request, int64_t now_ms);
+  void on(Rank& rank, const Available& available, int64_t now_ms);
   void observe(Rank& rank, uint32_t local_series, std::variant<double, TensorStats> value);
   void close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms);
   Key key_of(const Rank& rank, uint64_t step) const;

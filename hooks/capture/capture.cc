@@ -81,6 +81,28 @@ pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_ki
   });
 }
 
+pawl_status pawl_capture_available(pawl_capture* capture, const char* name, pawl_kind kind) {
+  const std::string_view text(name != nullptr ? name : "");
+  const bool valid =
+      !text.empty() && text.size() <= pawl::wire::kMaxName && kind >= PAWL_SCALAR && kind <= PAWL_UPDATE;
+  if (!valid) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.available(text, kind); });
+}
+
+uint64_t pawl_capture_request_generation(const pawl_capture* capture) {
+  return capture == nullptr ? 0 : capture->recorder->request_generation();
+}
+
+pawl_status pawl_capture_request(pawl_capture* capture, char* text, size_t capacity, uint64_t* generation) {
+  if (text == nullptr || capacity < PAWL_REQUEST_CAPACITY || generation == nullptr) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) {
+    std::string request;
+    const pawl_status status = recorder.take_request(request, *generation);
+    if (status == PAWL_OK) std::memcpy(text, request.c_str(), request.size() + 1);
+    return status;
+  });
+}
+
 pawl_status pawl_capture_step_begin(pawl_capture* capture, uint64_t step, uint32_t mode) {
   if (mode > 1) return PAWL_E_ARGUMENT;
   return with_recorder(capture, [&](Recorder& recorder) { return recorder.begin_step(step, mode); });

@@ -159,6 +159,32 @@ pawl_status Recorder::declare(std::string_view name, pawl_kind kind, pawl_dtype 
   return PAWL_OK;
 }
 
+pawl_status Recorder::available(std::string_view name, pawl_kind kind) {
+  std::string key(name);
+  key.push_back(static_cast<char>(kind));
+  const std::lock_guard lock(mutex_);
+  if (available_.contains(key)) return PAWL_OK;
+  if (available_.size() >= kMaxSeries) return PAWL_E_MEMORY;
+  const wire::AvailablePayload payload{static_cast<uint16_t>(kind), 0, static_cast<uint32_t>(name.size())};
+  std::vector<uint8_t> frame;
+  wire::append_frame(frame, RecordType::available, {{&payload, sizeof payload}, {name.data(), name.size()}});
+  declarations_.insert(declarations_.end(), frame.begin(), frame.end());
+  available_.insert(std::move(key));
+  return PAWL_OK;
+}
+
+pawl_status Recorder::take_request(std::string& text, uint64_t& generation) {
+  const uint64_t before = control_.generation();
+  if (before == 0 || !control_.read_request(text) || control_.generation() != before) return PAWL_E_BUSY;
+  generation = before;
+  const wire::RequestPayload payload{before, static_cast<uint32_t>(text.size()), 0};
+  std::vector<uint8_t> frame;
+  wire::append_frame(frame, RecordType::request, {{&payload, sizeof payload}, {text.data(), text.size()}});
+  const std::lock_guard lock(mutex_);
+  push(frame.data(), frame.size(), Importance::observation);
+  return PAWL_OK;
+}
+
 pawl_status Recorder::begin_step(uint64_t step, uint32_t mode) {
   const auto frame =
       wire::make_frame(RecordType::step_begin, wire::StepBeginPayload{step, mode, 0, wall_ns(), mono_ns()});

@@ -23,6 +23,7 @@
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "hooks/capture/control.h"
@@ -49,12 +50,16 @@ class Recorder {
 
   pawl_status declare(std::string_view name, pawl_kind kind, pawl_dtype dtype, const int64_t* shape,
                       uint32_t dims, uint32_t* id);
+  pawl_status available(std::string_view name, pawl_kind kind);
   pawl_status begin_step(uint64_t step, uint32_t mode);
   pawl_status end_step();
   pawl_status scalar(uint32_t series, double value);
   pawl_status stats(uint32_t series, const pawl_stats& stats);
   pawl_status flush();
 
+  uint64_t request_generation() const { return control_.generation(); }
+  // The text of the control file, which is recorded as what holds from here on. PAWL_E_BUSY while it changes.
+  pawl_status take_request(std::string& text, uint64_t& generation);
   bool stop_requested() const { return control_.stop_requested(); }
   uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
   const char* last_error() const;
@@ -102,7 +107,8 @@ class Recorder {
   Ring ring_;
   uint64_t ring_records_ = 0;
   std::unordered_map<std::string, uint32_t> ids_;  // name + kind
-  std::vector<uint8_t> declarations_;              // frames of all series
+  std::unordered_set<std::string> available_;      // likewise
+  std::vector<uint8_t> declarations_;              // frames of all series, recorded or available
   size_t declarations_written_ = 0;                // of the current segment
   uint64_t dropped_written_ = 0;
   uint64_t current_step_ = 0;

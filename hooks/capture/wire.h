@@ -36,6 +36,8 @@ enum class RecordType : uint16_t {
   dropped = 7,
   end = 8,
   // Reserved for later: 16 raw tensor, 17 span, 18 batch fingerprint, 19 parameter hash.
+  request = 20,
+  available = 21,
 };
 
 struct FrameHeader {
@@ -128,6 +130,24 @@ struct EndPayload {
 };
 static_assert(sizeof(EndPayload) == 24);
 
+// From here on this rank records what the request says: one that was changed while it trains.
+struct RequestPayload {
+  uint64_t generation;
+  uint32_t text_bytes;  // at most kMaxRequest
+  uint32_t reserved;
+  // char text[text_bytes]
+};
+static_assert(sizeof(RequestPayload) == 16);
+
+// A series that could be recorded, asked for or not. Repeated at the start of every segment.
+struct AvailablePayload {
+  uint16_t kind;  // pawl_kind
+  uint16_t reserved;
+  uint32_t name_bytes;
+  // char name[name_bytes]
+};
+static_assert(sizeof(AvailablePayload) == 8);
+
 inline uint16_t header_check(const uint8_t* frame) {
   return static_cast<uint16_t>(crc32c(frame, 10));
 }
@@ -143,7 +163,8 @@ inline void seal_frame(uint8_t* frame, RecordType type, uint32_t length) {
 }
 
 // The attempt's `control` file: written by the supervisor in place and never truncated, mapped read-only by
-// the ranks. The supervisor changes the fields first, then `generation`; `stop` stands alone.
+// the ranks. The supervisor changes the request first, then `generation`; `stop` stands alone. A rank that
+// reads while it is changed finds that the CRC does not fit, and asks again.
 struct ControlPage {
   uint32_t magic;  // kControlMagic; anything else: not written yet
   uint32_t version;
@@ -155,5 +176,17 @@ static_assert(sizeof(ControlPage) == 24);
 inline constexpr uint32_t kControlMagic = 0x434c5750;  // bytes "PWLC"
 inline constexpr uint32_t kControlVersion = 1;
 inline constexpr size_t kControlStopOffset = offsetof(ControlPage, stop);
+inline constexpr size_t kControlGenerationOffset = offsetof(ControlPage, generation);
+
+// What is to be recorded, behind the page.
+struct ControlRequest {
+  uint32_t text_bytes;  // at most kMaxRequest
+  uint32_t crc;         // CRC-32C of the text
+  // char text[text_bytes]
+};
+static_assert(sizeof(ControlRequest) == 8);
+inline constexpr size_t kControlBytes = 65536;  // of the whole file
+inline constexpr size_t kControlTextOffset = sizeof(ControlPage) + sizeof(ControlRequest);
+inline constexpr size_t kMaxRequest = kControlBytes - kControlTextOffset;
 
 }  // namespace pawl::wire

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/supervise/intent.h"
+#include "engine/supervise/command.h"
 #include "engine/supervise/live.h"
 #include "engine/supervise/result.h"
 
@@ -21,8 +22,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (auto message = pawl::supervise::parse_live_line(text); message.ok()) {
     (void)pawl::supervise::live_line(*message);
   }
-  if (auto reason = pawl::supervise::parse_command(text); reason.ok())
-    (void)pawl::supervise::stop_line(*reason);
+  if (auto command = pawl::supervise::parse_command(text); command.ok())
+    (void)pawl::supervise::command_line(*command);
+  if (auto answer = pawl::supervise::parse_capture_answer(text); answer.ok())
+    (void)pawl::supervise::capture_line(*answer);
+  if (auto capture = pawl::pipeline::parse_capture_request(text); capture.ok()) {
+    // What is read is written so that it is read the same.
+    const auto again = pawl::pipeline::parse_capture_request(pawl::pipeline::capture_request(*capture));
+    if (!again.ok() || *again != *capture) __builtin_trap();
+  }
   (void)pawl::supervise::parse_started(text, "supervisor.json");
   return 0;
 }

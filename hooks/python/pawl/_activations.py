@@ -18,12 +18,13 @@ class ModuleHooks:
         self._handles = {}  # id of module -> handle of its hook
         self._outputs = {}  # name -> (Stats, type code, shape)
 
-    def arm(self, roots, request):
+    def arm(self, roots, pattern):
+        """`pattern`: a compiled regular expression of module names, or None."""
         for root in roots:
             for name, module in root.modules():
                 # Containers repeat what their last child puts out: only an explicit `include` asks for them.
                 leaf = next(module.children(), None) is None
-                wanted = leaf if request.include is None else request.includes(name)
+                wanted = leaf if pattern is None else pattern.search(name) is not None
                 if wanted and id(module) not in self._handles and not isinstance(module, torch.jit.ScriptModule):
                     self._handles[id(module)] = module.register_forward_hook(self._hook(name))
 

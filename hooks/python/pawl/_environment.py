@@ -4,33 +4,73 @@ import os
 import re
 import sys
 
-DEFAULT_COLLECTIONS = ("losses", "scalars", "weights", "biases", "gradients")
-DEFAULT_EVERY = 10
+DEFAULT = "losses every=1\nscalars every=1\nweights every=10\nbiases every=10\ngradients every=10"
+
+
+class _Rule:
+    """When and of which series one collection is recorded."""
+
+    def __init__(self, words, pattern):
+        self.every, self.start, self.end, self.at = 10, 0, None, frozenset()
+        self.off = False
+        self.ranks = None
+        self.pattern = re.compile(pattern) if pattern else None
+        self.known = {}  # name -> whether it is included
+        for word in words:
+            key, _, value = word.partition("=")
+            if key == "off":
+                self.off = True
+            elif key == "every":
+                self.every = max(1, int(value))
+            elif key == "from":
+                self.start = int(value)
+            elif key == "to":
+                self.end = int(value)
+            elif key == "at":
+                self.at = frozenset(map(int, value.split(",")))
+            elif key == "ranks":
+                self.ranks = frozenset(map(int, value.split(",")))
+
+    def due(self, step):
+        regular = step % self.every == 0 and step >= self.start and (self.end is None or step < self.end)
+        return regular or step in self.at
 
 
 class CaptureRequest:
-    """PAWL_CAPTURE: `every=N collections=a,b include=<regex>`; unknown keys belong to a newer Pawl and are skipped."""
+    """PAWL_CAPTURE as one rank sees it: a line for each collection, `gradients every=1 ranks=0,2 include=<regex>`;
+    the last line that names a collection and the rank holds. Unknown words belong to a newer Pawl and are skipped."""
 
-    def __init__(self, text):
-        self.every = DEFAULT_EVERY
-        self.collections = frozenset(DEFAULT_COLLECTIONS)
-        self.include = None
-        # `include` comes last and takes the rest of the line: a regular expression may hold spaces.
-        head, found, pattern = (" " + text).partition(" include=")
-        if found:
-            self.include = re.compile(pattern)
-        for word in head.split():
-            key, _, value = word.partition("=")
-            if key == "every":
-                self.every = max(1, int(value))
-            elif key == "collections":
-                self.collections = frozenset(value.split(","))
+    def __init__(self, text, rank):
+        self._rules = {}
+        for line in (text or DEFAULT).splitlines():
+            # `include` comes last and takes the rest of the line: a regular expression may hold spaces.
+            head, _, pattern = line.partition(" include=")
+            words = head.split()
+            if not words:
+                continue
+            rule = _Rule(words[1:], pattern)
+            if rule.ranks is None or rank in rule.ranks:
+                self._rules[words[0]] = rule
+        self._rules = {collection: rule for collection, rule in self._rules.items() if not rule.off}
 
-    def wants(self, collection):
-        return collection in self.collections
+    def due(self, step):
+        """The collections to record in a step."""
+        return frozenset(collection for collection, rule in self._rules.items() if rule.due(step))
 
-    def includes(self, name):
-        return self.include is None or self.include.search(name) is not None
+    def pattern(self, collection):
+        rule = self._rules.get(collection)
+        return rule.pattern if rule is not None else None
+
+    def includes(self, collection, name):
+        rule = self._rules.get(collection)
+        if rule is None:
+            return False
+        if rule.pattern is None:
+            return True
+        found = rule.known.get(name)
+        if found is None:
+            found = rule.known[name] = rule.pattern.search(name) is not None
+        return found
 
 
 def rank_and_world():

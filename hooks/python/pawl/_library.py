@@ -6,6 +6,7 @@ SCALAR, LOSS, WEIGHT, BIAS, GRADIENT, ACTIVATION, UPDATE = range(7)
 F32, F64, F16, BF16, I8, I16, I32, I64, U8, BOOL = range(10)
 
 _OK, _E_FULL, _E_BUSY = 0, 3, 5
+_REQUEST_CAPACITY = 65536
 
 
 class Busy(Exception):
@@ -82,6 +83,9 @@ _SHORT = {
     "step_end": (_STATUS, [_HANDLE]),
     "scalar": (_STATUS, [_HANDLE, _ID, ctypes.c_double]),
     "stats": (_STATUS, [_HANDLE, _ID, ctypes.POINTER(Stats)]),
+    "available": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_int]),
+    "request_generation": (_U64, [_HANDLE]),
+    "request": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(_U64)]),
     "last_error": (ctypes.c_char_p, [_HANDLE]),
 }
 
@@ -122,6 +126,11 @@ class Library:
         return (self._last_error(handle) or b"").decode("utf-8", "replace")
 
 
+def _encode(name):
+    """As many whole characters as a name may have bytes."""
+    return name.encode("utf-8", "replace")[:4096].decode("utf-8", "ignore").encode("utf-8")
+
+
 class Capture:
     """An open record. A full ring is not an error here: the library counts what it drops."""
 
@@ -136,12 +145,27 @@ class Capture:
 
     def _declare(self, key, dtype, shape):
         kind, name = key
-        encoded = name.encode("utf-8", "replace")[:4096].decode("utf-8", "ignore").encode("utf-8")
+        encoded = _encode(name)
         sizes = (ctypes.c_int64 * len(shape))(*shape) if shape else None
         out = ctypes.c_uint32()
         self._check(self._library._series(self._handle, encoded, kind, dtype, sizes, len(shape), ctypes.byref(out)))
         self._ids[key] = out.value
         return out.value
+
+    def available(self, name, kind):
+        self._check(self._library._available(self._handle, _encode(name), kind))
+
+    def request_generation(self):
+        return self._library._request_generation(self._handle)
+
+    def request(self):
+        """Generation and text, or None while it is being changed."""
+        text, generation = ctypes.create_string_buffer(_REQUEST_CAPACITY), _U64()
+        status = self._library._request(self._handle, text, _REQUEST_CAPACITY, ctypes.byref(generation))
+        if status == _E_BUSY:
+            return None
+        self._check(status)
+        return generation.value, text.value.decode("utf-8", "replace")
 
     def begin(self, step):
         self._check(self._library._step_begin(self._handle, step, 0))

@@ -16,7 +16,6 @@ import torch
 import pawl
 
 from . import _names
-from ._environment import CaptureRequest
 from ._recorder import Recorder
 
 
@@ -25,7 +24,7 @@ def install():
     request = os.environ.get("PAWL_CAPTURE", "").strip()
     if pawl._active is not None or not os.environ.get("PAWL_TRACE_DIR") or request == "off":
         return
-    recorder = Recorder(CaptureRequest(request), dict(os.environ))
+    recorder = Recorder(request, dict(os.environ))
     pawl._active = recorder
     _names.watch(torch.nn.Module)
     _patch_backward(recorder)

@@ -11,9 +11,8 @@ class Record:
     held back until the next one ends or captures: by then its values have arrived.
     """
 
-    def __init__(self, every):
+    def __init__(self):
         self.step = 0
-        self._every = every
         self._capture = None  # before that, values gather for the first step
         self._values = {}  # (kind, name) -> float, or what will be one (Deferred, Mean), of the step in progress
         self._held = None  # the same of the step before, which has not ended in the record
@@ -24,10 +23,6 @@ class Record:
     def open(self, capture):
         self._capture = capture
         capture.begin(self.step)
-
-    def captures(self):
-        """Whether the step in progress captures tensors."""
-        return self.step % self._every == 0
 
     def put(self, kind, name, value):
         """The last value of a step counts."""
@@ -47,15 +42,29 @@ class Record:
         self._settle()
         self._capture.stats(self._capture.series((kind, name), dtype, shape), stats)
 
-    def end_step(self):
+    def end_step(self, captured):
+        """`captured`: whether it recorded tensors."""
         self._settle()
         values, self._values = self._values, {}
-        hold = not self.captures() and _any_waits(values)
+        hold = not captured and _any_waits(values)
         self.step += 1
         if hold:
             self._held = values
         else:
             self._advance(values)
+
+    def available(self, name, kind):
+        """A series that could be recorded."""
+        self._capture.available(name, kind)
+
+    def request_generation(self):
+        """Grows when the capture request is changed; 0 when nobody can."""
+        return self._capture.request_generation()
+
+    def request(self):
+        """Its generation and the request that holds for the step in progress, or None while it is being changed."""
+        self._settle()
+        return self._capture.request()
 
     def close(self):
         """What no further step has ended stays in a step without an end."""

@@ -26,11 +26,14 @@ import torch
 
 from . import _library
 from ._activations import ModuleHooks
-from ._environment import rank_and_world
+from ._environment import CaptureRequest, rank_and_world
 from ._names import Namer
 from ._numbers import Mean
 from ._record import Record
 from ._tensors import as_number, capturing_cuda_graph, on_host
+
+_OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "updates"))
+_OF_TENSORS = _OF_PARAMETERS | {"activations"}
 
 # So many steps of other optimisers without one of the main optimiser mean that training has moved on to another.
 HAND_OVER = 100
@@ -75,19 +78,19 @@ class _Update:
     def __init__(self, optimizer, model, is_main, named):
         self.optimizer, self.model, self.is_main = optimizer, model, is_main
         self.named = named  # [(name, parameter)] in a capturing step, else None
-        self.before = None  # parameters before the step, if updates are asked for
+        self.before = ()  # [(name, parameter, its value before the step)] if updates are asked for
         self.gradients_later = False  # a closure computes them inside the step
 
 
 class Recorder:
     def __init__(self, request, environment):
+        """`request`: the text of PAWL_CAPTURE."""
         self.off = False
-        self._request = request
-        self._wants_losses, self._wants_scalars, self._wants_activations = map(
-            request.wants, ("losses", "scalars", "activations"))
         self._environment = environment
         self._lock = threading.RLock()
-        self._record = Record(request.every)
+        self._record = Record()
+        self._generation = 1  # of the capture request; that of the environment is the first
+        self._ask_for(request)
         self._library = self._hooks = self._pid = None
         self._namer = Namer()
         self._models = {}  # id of optimiser -> _Model
@@ -116,9 +119,9 @@ class Recorder:
     @_guarded("new optimiser")
     def optimizer_created(self, optimizer):
         """Step 0 captures too, so module hooks have to be in place before the first forward pass."""
-        if not self._record.is_open() and self._wants_activations and self._load():
+        if not self._record.is_open() and "activations" in self._due and self._load():
             self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
-            self._hooks.arm(self._namer.roots, self._request)
+            self._arm()
 
     @_guarded("before optimiser step")
     def update_begins(self, optimizer, has_closure):
@@ -128,16 +131,18 @@ class Recorder:
             return None
         model = self._model_of(optimizer)
         is_main = self._is_main(model)
-        captures = self._record.captures() and model.captured_step != self._record.step
-        update = _Update(optimizer, model, is_main, self._named(model) if captures else None)
+        captures = self._due & _OF_PARAMETERS and model.captured_step != self._record.step
+        named = self._named(model) if captures or model.parameter_ids is None else None
+        update = _Update(optimizer, model, is_main, named if captures else None)
         self._updating, self._evaluated = True, False
         if captures:
             model.captured_step = self._record.step
             update.gradients_later = has_closure
             if not has_closure:
                 self._capture_gradients(update)
-            if self._request.wants("updates"):
-                update.before = [parameter.detach().clone() for _, parameter in update.named]
+            if "updates" in self._due:
+                update.before = [(name, parameter, parameter.detach().clone()) for name, parameter in named
+                                 if self._request.includes("updates", name)]
         return update
 
     @_guarded("after optimiser step")
@@ -171,6 +176,7 @@ class Recorder:
     def resume(self, step):
         if not self._record.is_open():
             self._record.step = step
+            self._due = self._request.due(step)
 
     @_guarded("end of the process")
     def close(self):
@@ -196,6 +202,7 @@ class Recorder:
             return False  # initialises its state, trains nothing yet
         self._load()
         rank, world_size = rank_and_world()
+        self._ask_for(self._request_text)  # the rank may have become known since
         try:
             self._record.open(self._library.open(
                 self._environment["PAWL_TRACE_DIR"], self._environment.get("PAWL_CONTROL_FILE"), rank, world_size,
@@ -264,20 +271,31 @@ class Recorder:
             unnamed = "param." if model.index == 0 else "optimizer%d.param." % model.index
             model.names = self._namer.names(parameters, unnamed)
             model.parameter_ids = ids
-        return [(name, p) for name, p in zip(model.names, parameters) if self._request.includes(name)]
+            self._offer(model.names)
+        return list(zip(model.names, parameters))
+
+    def _offer(self, names):
+        """Tells what could be recorded, asked for or not."""
+        for name in names:
+            for kind in (_library.BIAS if _is_bias(name) else _library.WEIGHT, _library.GRADIENT, _library.UPDATE):
+                self._record.available(name, kind)
+        for root in self._namer.roots:
+            for name, _module in root.modules():
+                self._record.available(name, _library.ACTIVATION)
 
     def _capture_gradients(self, update):
-        if self._request.wants("gradients"):
+        if "gradients" in self._due:
             for name, parameter in update.named:
-                if parameter.grad is not None:
+                if parameter.grad is not None and self._request.includes("gradients", name):
                     self._capture_tensor(name, _library.GRADIENT, parameter.grad)
 
     def _capture_parameters(self, update):
         for name, parameter in update.named:
-            bias = "bias" in name.rpartition(".")[2]
-            if self._request.wants("biases" if bias else "weights"):
+            bias = _is_bias(name)
+            collection = "biases" if bias else "weights"
+            if collection in self._due and self._request.includes(collection, name):
                 self._capture_tensor(name, _library.BIAS if bias else _library.WEIGHT, parameter)
-        for (name, parameter), before in zip(update.named, update.before or ()):
+        for name, parameter, before in update.before:
             self._capture_tensor(name, _library.UPDATE, parameter.detach() - before)
 
     def _capture_tensor(self, name, kind, tensor):
@@ -289,7 +307,7 @@ class Recorder:
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index
         losses, self._losses = self._losses, Mean()
-        if losses and self._wants_losses:
+        if losses and "losses" in self._due:
             if update.is_main and not losses.waits():
                 self._record.put(_library.LOSS, "loss", float(losses))
             else:
@@ -301,23 +319,49 @@ class Recorder:
             self._finish_step()
 
     def _finish_step(self):
-        if self._wants_activations:
+        if "activations" in self._due:
             self._capture_activations()
-        self._record.end_step()
-        if self._wants_activations and self._record.captures():
-            self._hooks.arm(self._namer.roots, self._request)
+        self._record.end_step(bool(self._due & _OF_TENSORS))
+        self._due = self._request.due(self._record.step)
+        if self._record.request_generation() > self._generation:
+            self._change_request()
+        if "activations" in self._due:
+            self._arm()
+
+    def _ask_for(self, text):
+        self._request = CaptureRequest(text, rank_and_world()[0])
+        self._request_text = text
+        self._due = self._request.due(self._record.step)  # collections to record in the step in progress
+
+    def _change_request(self):
+        """Somebody asks for something else while the training runs; it holds for the step that begins."""
+        changed = self._record.request()
+        if changed is None:
+            return
+        self._generation, text = changed
+        try:
+            self._ask_for(text)
+        except ValueError as error:  # a regular expression that Python reads otherwise
+            sys.stderr.write("pawl: what is recorded stays as it was: %s\n" % error)
+
+    def _arm(self):
+        self._hooks.arm(self._namer.roots, self._request.pattern("activations"))
 
     def _capture_activations(self):
         self._hooks.disarm()
         outputs = self._hooks.take()
-        if self._record.captures():
+        if outputs:
             for name, (stats, code, shape) in outputs.items():
                 self._record.stats(name, _library.ACTIVATION, code, shape, stats)
 
     def _put_scalar(self, name, value):
-        if self._wants_scalars:
+        if "scalars" in self._due:
             number = as_number(value) if isinstance(value, torch.Tensor) else float(value)
             self._record.put(_library.SCALAR, name, number)
+
+
+def _is_bias(name):
+    return "bias" in name.rpartition(".")[2]
 
 
 def _is_scalar(tensor):

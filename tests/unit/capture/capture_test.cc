@@ -266,9 +266,19 @@ TEST_F(Capture, ManyThreads) {
 class Control : public CaptureTest {
  protected:
   std::string path() const { return dir_.path() + "/control"; }
-  void write(const wire::ControlPage& page) const {
-    const std::string_view bytes(reinterpret_cast<const char*>(&page), sizeof page);
+  void write(const wire::ControlPage& page, const std::string& request = "") const {
+    const wire::ControlRequest head{
+        static_cast<uint32_t>(request.size()),
+        wire::crc32c(reinterpret_cast<const uint8_t*>(request.data()), request.size())};
+    std::string bytes(reinterpret_cast<const char*>(&page), sizeof page);
+    bytes.append(reinterpret_cast<const char*>(&head), sizeof head);
+    bytes += request;
+    bytes.resize(wire::kControlBytes);
     ASSERT_TRUE(write_file_atomic(path(), bytes).ok());
+  }
+  void write_at(size_t offset, const void* bytes, size_t size) const {
+    const UniqueFd file(::open(path().c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_EQ(::pwrite(file.get(), bytes, size, static_cast<off_t>(offset)), static_cast<ssize_t>(size));
   }
   pawl_capture* open_with_control() {
     path_ = path();
@@ -285,9 +295,8 @@ TEST_F(Control, StopIsSeenWhenTheFlagIsWritten) {
   write({wire::kControlMagic, wire::kControlVersion, 1, 0, 0});
   pawl_capture* capture = open_with_control();
   EXPECT_EQ(pawl_capture_stop_requested(capture), 0);
-  const UniqueFd file(::open(path().c_str(), O_WRONLY | O_CLOEXEC));
   const uint32_t stop = 1;
-  ASSERT_EQ(::pwrite(file.get(), &stop, sizeof stop, wire::kControlStopOffset), ssize_t{sizeof stop});
+  write_at(wire::kControlStopOffset, &stop, sizeof stop);
   EXPECT_EQ(pawl_capture_stop_requested(capture), 1);
   pawl_capture_close(capture);
 }
@@ -303,7 +312,59 @@ TEST_F(Control, MissingShortOrForeignFilesAskForNothing) {
   write({0x12345678, 1, 1, 1, 0});
   capture = open_with_control();
   EXPECT_EQ(pawl_capture_stop_requested(capture), 0);
+  EXPECT_EQ(pawl_capture_request_generation(capture), 0u);
+  std::vector<char> text(PAWL_REQUEST_CAPACITY);
+  uint64_t generation = 0;
+  EXPECT_EQ(pawl_capture_request(capture, text.data(), text.size(), &generation), PAWL_E_BUSY);
+  EXPECT_EQ(pawl_capture_request(capture, text.data(), 100, &generation), PAWL_E_ARGUMENT);
   pawl_capture_close(capture);
+}
+
+TEST_F(Control, AChangedRequestIsReadWholeAndRecorded) {
+  write({wire::kControlMagic, wire::kControlVersion, 1, 0, 0}, "losses every=1");
+  pawl_capture* capture = open_with_control();
+  EXPECT_EQ(pawl_capture_request_generation(capture), 1u);
+  const std::string changed = "losses every=1\ngradients every=1 include=fc";
+  const wire::ControlRequest head{
+      static_cast<uint32_t>(changed.size()),
+      wire::crc32c(reinterpret_cast<const uint8_t*>(changed.data()), changed.size())};
+  write_at(sizeof(wire::ControlPage), &head, sizeof head);
+  std::vector<char> text(PAWL_REQUEST_CAPACITY);
+  uint64_t generation = 0;
+  // Between the length and the text: not to be taken.
+  EXPECT_EQ(pawl_capture_request(capture, text.data(), text.size(), &generation), PAWL_E_BUSY);
+  write_at(wire::kControlTextOffset, changed.data(), changed.size());
+  const uint64_t next = 2;
+  write_at(wire::kControlGenerationOffset, &next, sizeof next);
+  EXPECT_EQ(pawl_capture_request_generation(capture), 2u);
+  EXPECT_EQ(pawl_capture_step_begin(capture, 7, 0), PAWL_OK);
+  ASSERT_EQ(pawl_capture_request(capture, text.data(), text.size(), &generation), PAWL_OK);
+  EXPECT_EQ(generation, 2u);
+  EXPECT_EQ(std::string(text.data()), changed);
+  pawl_capture_close(capture);
+  const auto requests = only<trace::Request>(read_all());
+  ASSERT_THAT(requests, SizeIs(1));
+  EXPECT_EQ(requests[0], (trace::Request{2, changed}));
+}
+
+TEST_F(CaptureTest, WhatCouldBeRecordedIsToldOncePerSegment) {
+  auto with = options();
+  with.segment_bytes = 1;  // every batch starts one
+  pawl_capture* capture = open(with);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(pawl_capture_available(capture, "fc", PAWL_GRADIENT), PAWL_OK);
+  EXPECT_EQ(pawl_capture_available(capture, "fc", PAWL_WEIGHT), PAWL_OK);
+  EXPECT_EQ(pawl_capture_available(capture, "", PAWL_WEIGHT), PAWL_E_ARGUMENT);
+  EXPECT_EQ(pawl_capture_available(capture, "x", static_cast<pawl_kind>(99)), PAWL_E_ARGUMENT);
+  flush(capture);
+  pawl_capture_close(capture);
+  const auto records = read_all();
+  const auto segments = only<trace::Header>(records).size();
+  const auto told = only<trace::Available>(records);
+  EXPECT_GE(segments, 2u);
+  ASSERT_GE(told.size(), 2u);
+  EXPECT_LE(told.size(), 2 * segments);
+  EXPECT_EQ(told[0], (trace::Available{trace::Kind::gradient, "fc"}));
+  EXPECT_EQ(told[1], (trace::Available{trace::Kind::weight, "fc"}));
 }
 
 TEST(CaptureLibrary, ExportsTheAbiOnly) {

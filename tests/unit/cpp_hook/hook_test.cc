@@ -96,7 +96,7 @@ std::vector<uint64_t> steps_of(const Map& values) {
 }
 
 TEST_F(HookTest, RecordsLossesEachStepAndTensorsEveryNth) {
-  environment_.set("PAWL_CAPTURE", "every=10 collections=losses,scalars,weights,biases,gradients");
+  environment_.set("PAWL_CAPTURE", "");
   const at::Tensor weight = parameter({2, 3}, 1), bias = parameter({3}, -1);
   {
     Hook hook(NamedTensors{{"fc.weight", weight}, {"fc.bias", bias}});
@@ -155,7 +155,7 @@ TEST_F(HookTest, RecordsALossThatIsNotANumber) {
 }
 
 TEST_F(HookTest, RecordsOnlyWhatIsAskedFor) {
-  environment_.set("PAWL_CAPTURE", "every=2 collections=losses,gradients include=^fc[12] .*weight$");
+  environment_.set("PAWL_CAPTURE", "losses every=1\ngradients every=2 include=^fc[12] .*weight$");
   const at::Tensor a = parameter({1}, 1), b = parameter({1}, 1);
   a.mutable_grad() = at::full({1}, 1, at::kFloat);
   b.mutable_grad() = at::full({1}, 1, at::kFloat);
@@ -221,7 +221,7 @@ TEST_F(HookTest, DoesNothingOutsideARun) {
 }
 
 TEST_F(HookTest, SaysOnceWhatIsWrongAndLetsTheTrainingGoOn) {
-  environment_.set("PAWL_CAPTURE", "include=(unclosed");
+  environment_.set("PAWL_CAPTURE", "losses every=1 include=(unclosed");
   testing::internal::CaptureStderr();
   {
     Hook hook(NamedTensors{{"weight", parameter({1}, 1)}});

@@ -43,7 +43,7 @@ TEST(Parse, DefaultsOfAStage) {
   EXPECT_EQ(stage.timeout, std::chrono::hours(24));
   EXPECT_EQ(stage.retries, 0);
   EXPECT_FALSE(stage.steps);
-  EXPECT_EQ(stage.capture, Capture{});
+  EXPECT_EQ(stage.capture, Capture::standard());
   EXPECT_EQ(stage.rules.size(), rules::rule_table().size());
 }
 
@@ -192,10 +192,19 @@ TEST(Parse, NoMetricsIsAWarning) {
   EXPECT_EQ(result.diagnostics[0].level, Diagnostic::Level::warning);
 }
 
-TEST(Pipeline, CaptureRequest) {
-  EXPECT_EQ(capture_request(Capture{}), "every=10 collections=losses,scalars,weights,biases,gradients");
-  EXPECT_EQ(capture_request({true, 1, {"losses"}, "a b.*"}), "every=1 collections=losses include=a b.*");
-  EXPECT_EQ(capture_request({false, 1, {"losses"}, ""}), "off");
+TEST(Parse, DebugOfOneCollection) {
+  auto request = [](const std::string& debug) {
+    return capture_request(only_stage("{run: x, ranks: 4, debug: " + debug + "}").capture);
+  };
+  EXPECT_EQ(request("{every: 5, collections: [losses, weights]}"), "losses every=1\nweights every=5");
+  EXPECT_EQ(
+      request(
+          "{collections: {gradients: {every: 1, ranks: chief, at: 7}, losses: , weights: off}, include: fc}"),
+      "gradients every=1 at=7 ranks=0 include=fc\nlosses every=1");
+  EXPECT_EQ(request("{ranks: [0, 2], to: 100}"),
+            "losses every=1\nscalars every=1\nweights every=10 to=100 ranks=0,2\n"
+            "biases every=10 to=100 ranks=0,2\ngradients every=10 to=100 ranks=0,2");
+  EXPECT_EQ(request("off"), "off");
 }
 
 TEST(Pipeline, EnvSuffix) {

@@ -3,9 +3,9 @@
 import signal
 import unittest
 
-from stage import EVERYTHING, PLAIN, PRELUDE, StageTest
+from stage import PLAIN, PRELUDE, StageTest, request
 
-ALL = "every=1 collections=" + EVERYTHING
+ALL = request()
 
 
 class WithoutCapture(StageTest):
@@ -35,8 +35,8 @@ class WithoutCapture(StageTest):
         self.assert_trains_with_one_warning("before optimiser step", PAWL_TRACE_DIR=str(blocked))
 
     def test_request_that_cannot_be_understood(self):
-        self.assert_trains_with_one_warning("ValueError", capture="every=often")
-        self.assert_trains_with_one_warning("unterminated subpattern", capture="include=(")
+        self.assert_trains_with_one_warning("ValueError", capture="losses every=often")
+        self.assert_trains_with_one_warning("unterminated subpattern", capture="losses every=1 include=(")
 
     def test_failure_inside_the_hooks(self):
         source = PRELUDE + """
@@ -103,7 +103,7 @@ except KeyError as error:
 optimizer.fail = False
 optimizer.step()
 print(repr(loss.item()))
-""", environment=self.environment("every=10"))
+""", environment=self.environment())
         self.assert_losses(self.only_rank(), printed)
 
     def test_sigterm_ends_a_rank_as_ever_and_finished_steps_are_there(self):

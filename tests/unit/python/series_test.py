@@ -2,9 +2,9 @@
 
 import unittest
 
-from stage import EVERYTHING, PRELUDE, StageTest
+from stage import DEFAULT, PRELUDE, StageTest, request
 
-ALL = "every=1 collections=" + EVERYTHING
+ALL = request()
 
 
 class Losses(StageTest):
@@ -160,7 +160,7 @@ model = Net()
 first, second = [torch.optim.SGD(model.parameters(), lr=lr) for lr in (0.1, 0.01)]
 train(model, first, 2)
 train(model, second, 150)
-""", environment=self.environment("every=1000"))
+""", environment=self.environment(request(DEFAULT, 1000)))
         rank = self.only_rank()
         self.assertEqual([step.number for step in rank.steps], list(range(52)))
         self.assertEqual(rank.curve("scalar", "lr")[51], 0.01)
@@ -301,7 +301,7 @@ optimizer = torch.optim.SGD([*task.net.parameters(), loose], lr=0.1)
 optimizer.step()
 wrapped = nn.DataParallel(Net())
 train(wrapped.module, torch.optim.SGD(wrapped.parameters(), lr=0.1), 1)
-""", environment=self.environment("every=1 collections=weights,biases"))
+""", environment=self.environment(request("weights,biases")))
         first, second = [{name for _, name in step.values} for step in self.only_rank().steps]
         self.assertEqual(first, {"net.module.fc1.weight", "net.module.fc1.bias", "net.module.fc2.weight",
                                  "net.module.fc2.bias", "param.4"})
@@ -311,7 +311,7 @@ train(wrapped.module, torch.optim.SGD(wrapped.parameters(), lr=0.1), 1)
         self.run_script(PRELUDE + """
 model = Net()
 train(model, torch.optim.SGD(model.parameters(), lr=0.1), 1)
-""", environment=self.environment("every=1 collections=losses,weights,gradients include=^fc2\\.|no such"))
+""", environment=self.environment(request("losses,weights,gradients", include="^fc2\\.|no such")))
         self.assertEqual(set(self.only_rank().series),
                          {("loss", "loss"), ("weight", "fc2.weight"), ("gradient", "fc2.weight"),
                           ("gradient", "fc2.bias")})
@@ -330,7 +330,7 @@ for step in range(7):
     optimizer.zero_grad()
     loss_of(model, step).backward()
     optimizer.step()
-""", environment=self.environment("every=3 collections=activations"))
+""", environment=self.environment(request("activations", 3)))
         self.assertEqual(out, ["1 0", "0 0", "0 0", "1 0", "0 0", "0 0", "1 0"])
         self.assertEqual([set(step.values) for step in self.only_rank().steps[:2]],
                          [{("activation", name) for name in ("fc1", "relu", "fc2")}, set()])
@@ -346,7 +346,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for step in range(3):
     loss_of(model, step).backward()
     optimizer.step()
-""", environment=self.environment("every=1"))
+""", environment=self.environment(request(DEFAULT, 1)))
         self.assertEqual(out, ["0"] * 3)
 
     def test_one_step_is_one_set_of_statistics(self):
@@ -358,7 +358,7 @@ for micro in range(3):
 with torch.no_grad():
     loss_of(model, 3)               # no part of the training
 optimizer.step()
-""", environment=self.environment("every=1 collections=activations"))
+""", environment=self.environment(request("activations")))
         values = self.only_rank().steps[0].values
         self.assertEqual(values["activation", "fc2"].count, 3 * 16 * 2)
         relu = values["activation", "relu"]
@@ -398,7 +398,7 @@ pawl.resume(11)
 model = Net()
 train(model, torch.optim.SGD(model.parameters(), lr=0.1), 3)
 pawl.resume(5)      # too late
-""", environment=self.environment("every=4"))
+""", environment=self.environment(request(DEFAULT, 4)))
         rank = self.only_rank()
         self.assertEqual(rank.curve("loss", "loss"), {11 + step: float(line) for step, line in enumerate(printed)})
         self.assertEqual(list(rank.curve("weight", "fc1.weight")), [12])
@@ -422,7 +422,7 @@ for step in range(7):
     train(model, optimizer, 1, step)
     # Steps 0, 3 and 6 capture tensors and wait for the device anyway.
     assert len(Late.asked) - asked == (1, 0, 1, 2, 0, 1, 2)[step], (step, Late.asked[asked:])
-""", environment=self.environment("every=3"))
+""", environment=self.environment(request(DEFAULT, 3)))
         rank = self.only_rank()
         self.assert_losses(rank, printed)
         self.assertEqual([step.number for step in rank.steps if step.ended], list(range(7)))

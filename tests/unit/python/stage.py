@@ -15,7 +15,18 @@ import segments
 BUILD = pathlib.Path(os.environ["PAWL_BUILD_DIR"])
 SITE = BUILD / "share/pawl/python/site"
 LIBRARY = BUILD / "lib/libpawl_capture.so"
-EVERYTHING = "losses,scalars,weights,biases,gradients,activations,updates"
+DEFAULT = "losses,scalars,weights,biases,gradients"
+EVERYTHING = DEFAULT + ",activations,updates"
+
+
+def request(collections=EVERYTHING, every=1, include=""):
+    """A value of PAWL_CAPTURE: losses and scalars in every step, the tensors of the others every so many."""
+    lines = []
+    for collection in collections.split(","):
+        tensors = collection not in ("losses", "scalars")
+        lines.append("%s every=%d" % (collection, every if tensors else 1)
+                     + (" include=" + include if tensors and include else ""))
+    return "\n".join(lines)
 
 # What most scripts begin with. `train` prints the losses it sees, so that they can be compared with the trace.
 PRELUDE = """
@@ -66,11 +77,11 @@ class StageTest(unittest.TestCase):
         self.trace_dir = self.folder / "trace"
         self.trace_dir.mkdir()
 
-    def environment(self, capture="every=2", python_path=(), **changes):
+    def environment(self, capture=None, python_path=(), **changes):
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith(("PAWL_", "PYTHON")) and key not in ("RANK", "WORLD_SIZE")}
         environment.update(
-            PAWL="1", PAWL_TRACE_DIR=str(self.trace_dir), PAWL_CAPTURE=capture, PAWL_CAPTURE_LIB=str(LIBRARY),
+            PAWL="1", PAWL_TRACE_DIR=str(self.trace_dir), PAWL_CAPTURE=capture or request(DEFAULT, 2), PAWL_CAPTURE_LIB=str(LIBRARY),
             PAWL_OUTPUT_DIR=str(self.folder / "out"), OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1",
             TMPDIR=str(self.folder),
             PYTHONPATH=os.pathsep.join(map(str, [SITE, SITE.parent, *python_path])))

@@ -127,7 +127,7 @@ class SupervisorTest : public testing::Test {
     rule.on_fire = action;
     rule.required = required;
     intent_.rules.push_back(rule);
-    intent_.capture = "every=1 collections=losses,scalars,gradients";
+    intent_.capture = "losses every=1\nscalars every=1\ngradients every=1";
   }
 
   std::unique_ptr<TempDir> folder_;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/supervise/command.h"
 #include "engine/supervise/intent.h"
 #include "engine/supervise/live.h"
 #include "engine/supervise/result.h"
@@ -40,7 +41,7 @@ Intent full_intent() {
   intent.ranks = 2;
   intent.cpus = 4;
   intent.gpu_uuids = {{"GPU-a"}, {"GPU-b"}};
-  intent.capture = "every=5 collections=losses";
+  intent.capture = "losses every=1\nweights every=5";
   intent.timeout_s = 60;
   intent.grace_s = 3;
   intent.seed = 7;
@@ -276,12 +277,47 @@ TEST(LiveLine, RubbishIsAnError) {
 }
 
 TEST(Command, StopWithItsReason) {
-  EXPECT_EQ(parse_command(stop_line("cancelled by ann")).value(), "cancelled by ann");
-  EXPECT_EQ(parse_command("{\"cmd\":\"stop\"}").value(), "cancelled");
-  EXPECT_EQ(parse_command(stop_line(std::string(5000, 'x')))->size(), 1000u);
+  auto reason = [](const std::string& line) {
+    return std::get<StopCommand>(parse_command(line).value()).reason;
+  };
+  EXPECT_EQ(reason(command_line(StopCommand{"cancelled by ann"})), "cancelled by ann");
+  EXPECT_EQ(reason("{\"cmd\":\"stop\"}"), "cancelled");
+  EXPECT_EQ(reason(command_line(StopCommand{std::string(5000, 'x')})).size(), 1000u);
   EXPECT_FALSE(parse_command("{\"cmd\":\"dance\"}").ok());
   EXPECT_FALSE(parse_command("stop").ok());
   EXPECT_FALSE(parse_command("{\"cmd\":7}").ok());
+}
+
+TEST(Command, ChangeOfWhatIsRecorded) {
+  pipeline::CaptureChange change;
+  change.collection = "gradients";
+  change.ranks = {1};
+  change.every = 1;
+  change.at = {3, 5};
+  change.include = "layer2.*";
+  auto read = parse_command(command_line(change));
+  ASSERT_TRUE(read.ok()) << read.error().to_string();
+  const auto& again = std::get<pipeline::CaptureChange>(*read);
+  EXPECT_EQ(again.collection, "gradients");
+  EXPECT_EQ(again.ranks, change.ranks);
+  EXPECT_EQ(again.every, 1);
+  EXPECT_EQ(again.at, change.at);
+  EXPECT_EQ(again.include, "layer2.*");
+  EXPECT_FALSE(again.off || again.from || again.to);
+  for (const char* fields : {R"("collection":"x")", R"("collection":"losses","every":0)",
+                             R"("collection":"losses","ranks":[-1])", R"("collection":"losses","from":-1)",
+                             R"("collection":"losses","include":"a\nlosses off")", R"("every":1)"}) {
+    EXPECT_FALSE(parse_command(std::string(R"({"cmd":"capture",)") + fields + "}").ok()) << fields;
+  }
+}
+
+TEST(Command, Answers) {
+  auto answer = parse_capture_answer(capture_line({3, "losses every=1"}));
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->generation, 3u);
+  EXPECT_EQ(answer->request, "losses every=1");
+  EXPECT_EQ(parse_capture_answer(error_line("no")).error().code(), ErrorCode::invalid);
+  EXPECT_EQ(parse_capture_answer(live_line(LiveState{})).error().code(), ErrorCode::not_found);
 }
 
 }  // namespace

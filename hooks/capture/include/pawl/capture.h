@@ -29,7 +29,8 @@ typedef enum pawl_status {
                         was open tries a new segment every second and goes on with the next step */
   PAWL_E_FULL = 3,   /* the ring was full: this record was dropped and counted */
   PAWL_E_FORKED = 4, /* the handle belongs to the parent process */
-  PAWL_E_BUSY = 5,   /* another process already records this rank (pawl_capture_open only) */
+  PAWL_E_BUSY = 5,   /* another process already records this rank (pawl_capture_open); the request is being
+                        changed (pawl_capture_request) */
   PAWL_E_MEMORY = 6
 } pawl_status;
 
@@ -97,6 +98,21 @@ PAWL_API pawl_status pawl_capture_open(const pawl_capture_options* options, pawl
 PAWL_API pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_kind kind,
                                          pawl_dtype dtype, const int64_t* shape, uint32_t rank_of_shape,
                                          uint32_t* out_id);
+
+/* Says that a series could be recorded, whether it is asked for or not: what `pawl capture list` shows. */
+PAWL_API pawl_status pawl_capture_available(pawl_capture* capture, const char* name, pawl_kind kind);
+
+/* What to record may be changed while the training runs (`pawl capture set`). The generation is 1 for the
+ * request the process was started with (PAWL_CAPTURE) and grows with every change; 0 without a control file.
+ * One load from memory: ask in every step. */
+PAWL_API uint64_t pawl_capture_request_generation(const pawl_capture* capture);
+
+/* Copies the present request (lines as in PAWL_CAPTURE, 0-terminated) and says its generation; the trace
+ * notes that it holds from here on. PAWL_E_BUSY while it is being changed: keep the old one and ask again in
+ * the next step. `capacity` is at least PAWL_REQUEST_CAPACITY. */
+#define PAWL_REQUEST_CAPACITY 65536
+PAWL_API pawl_status pawl_capture_request(pawl_capture* capture, char* text, size_t capacity,
+                                          uint64_t* generation);
 
 /* Step control. A step is one optimiser step, counted from 0. begin says which step the following records
  * belong to; end says that the rank has completed it, and is what rules wait for. `mode`: 0 train, 1 eval. */

@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipelines/sections.h"
+
+namespace pawl::pipeline {
+namespace {
+
+constexpr int64_t kMaxEvery = 1'000'000;
+constexpr int64_t kMaxStep = 1'000'000'000'000;
+
+const std::vector<std::string>& collection_names() {
+  static const std::vector<std::string> names(std::begin(kCollections), std::end(kCollections));
+  return names;
+}
+
+bool check_collection(Reader& reader, Span at, const std::string& name) {
+  const auto& known = collection_names();
+  if (std::ranges::find(known, name) != known.end()) return true;
+  reader.unknown(at, "collection", name, known);
+  return false;
+}
+
+// One number or a list of different ones.
+std::vector<int64_t> read_numbers(Reader& reader, const Node& node, std::string_view name, int64_t max) {
+  std::vector<int64_t> out;
+  const bool list = node.kind == Node::Kind::sequence;
+  if (list && node.items.empty()) reader.error(node.span, fmt::format("'{}' is an empty list", name));
+  const size_t count = list ? node.items.size() : 1;
+  for (size_t i = 0; i < count; ++i) {
+    const Node& item = list ? node.items[i] : node;
+    const auto number = reader.integer(item, name, 0, max);
+    if (!number) continue;
+    if (std::ranges::find(out, *number) != out.end())
+      reader.error(item.span, fmt::format("'{}' is given twice", *number));
+    out.push_back(*number);
+  }
+  return out;
+}
+
+std::vector<int> read_ranks(Reader& reader, const Node& node, int world_size) {
+  if (is_word(node, "all")) return {};
+  if (is_word(node, "chief")) return {0};
+  const bool word =
+      node.kind == Node::Kind::scalar && node.text.find_first_not_of("0123456789") != node.text.npos;
+  if (word || node.kind == Node::Kind::map) {
+    reader.wrong_type(node, "ranks", "a rank, a list of ranks, 'all' or 'chief'");
+    return {};
+  }
+  std::vector<int> out;
+  for (int64_t rank : read_numbers(reader, node, "ranks", world_size - 1))
+    out.push_back(static_cast<int>(rank));
+  return out;
+}
+
+std::vector<Field> rule_fields(Reader& reader, int world_size, CaptureRule& rule) {
+  return {reader.integer_field("every", 1, kMaxEvery, rule.every),
+          reader.integer_field("from", 0, kMaxStep, rule.from),
+          {"to", [&](const Node& n) { rule.to = reader.integer(n, "to", 1, kMaxStep); }},
+          {"at", [&](const Node& n) { rule.at = read_numbers(reader, n, "at", kMaxStep); }},
+          {"ranks", [&, world_size](const Node& n) { rule.ranks = read_ranks(reader, n, world_size); }},
+          reader.regex_field("include", rule.include)};
+}
+
+// `inherited`: what held before the node was read, and was complained about.
+void check_steps(Reader& reader, const Node& node, const CaptureRule& rule, const CaptureRule& inherited) {
+  const bool said = rule.from == inherited.from && rule.to == inherited.to;
+  if (!said && rule.to && *rule.to <= rule.from)
+    reader.error(node.span, fmt::format("no step is from {} to before {}", rule.from, *rule.to));
+}
+
+// What a collection is recorded by when nothing is said of it alone. Losses and scalars are single numbers:
+// the settings of all are for tensors.
+CaptureRule rule_of(const std::string& collection, const CaptureRule& all) {
+  CaptureRule rule = is_tensor_collection(collection) ? all : CaptureRule{};
+  if (!is_tensor_collection(collection)) rule.every = 1;
+  rule.collection = collection;
+  return rule;
+}
+
+void read_collection_map(Reader& reader, const Node& node, int world_size, const CaptureRule& all,
+                         Capture& capture) {
+  for (const Entry& entry : node.entries) {
+    if (!check_collection(reader, entry.key_span, entry.key)) continue;
+    if (is_word(entry.value, "off")) continue;
+    CaptureRule rule = rule_of(entry.key, all);
+    if (entry.value.kind != Node::Kind::null) {
+      const std::string what = fmt::format("collections.{}", entry.key);
+      if (entry.value.kind != Node::Kind::map) {
+        reader.wrong_type(entry.value, what, "a map or 'off'");
+        continue;
+      }
+      reader.fields(entry.value, what, rule_fields(reader, world_size, rule));
+      check_steps(reader, entry.value, rule, all);
+    }
+    capture.rules.push_back(std::move(rule));
+  }
+}
+
+void read_collections(Reader& reader, const Node& node, int world_size, const CaptureRule& all,
+                      Capture& capture) {
+  if (node.kind == Node::Kind::map) {
+    read_collection_map(reader, node, world_size, all, capture);
+  } else {
+    for (const Text& item : reader.distinct(node, "collections")) {
+      if (check_collection(reader, item.span, item.value)) capture.rules.push_back(rule_of(item.value, all));
+    }
+  }
+  const bool empty = node.kind == Node::Kind::map ? node.entries.empty() : node.items.empty();
+  if (node.kind != Node::Kind::scalar && empty)
+    reader.error(node.span, "'collections' is empty", "write 'debug: off' to capture nothing");
+}
+
+}  // namespace
+
+Capture read_debug(Reader& reader, const Node& node, int world_size) {
+  if (is_word(node, "off")) return Capture::none();
+  if (node.kind != Node::Kind::map) {
+    reader.wrong_type(node, "debug", "a map or 'off'");
+    return Capture::standard();
+  }
+  CaptureRule all;
+  const Node* collections = nullptr;
+  std::vector<Field> fields = rule_fields(reader, world_size, all);
+  fields.push_back({"collections", [&](const Node& n) { collections = &n; }});
+  reader.fields(node, "debug", fields);
+  check_steps(reader, node, all, {});
+  Capture capture;
+  if (collections != nullptr) {
+    read_collections(reader, *collections, world_size, all, capture);
+  } else {
+    for (const CaptureRule& rule : Capture::standard().rules)
+      capture.rules.push_back(rule_of(rule.collection, all));
+  }
+  return capture;
+}
+
+}  // namespace pawl::pipeline
