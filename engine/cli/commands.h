@@ -78,7 +78,7 @@ struct RunOptions {
   std::string branch;   // empty: the branch HEAD is on
   std::string target = "main";
   std::map<std::string, std::string> data;
-  bool quiet = false;  // no output of the stages
+  bool quiet = false;  // neither output nor progress of the stages
   std::string record;  // where the record is kept besides the home; empty: nowhere
 };
 int run(const Global& global, const RunOptions& options);

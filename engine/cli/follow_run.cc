@@ -58,9 +58,8 @@ class Follower {
   }
 
   void show(const Json& event) {
-    if (quiet_) return;
     std::string type = json_string(event, "type");
-    if (type == "state") line_.update(event, clock_.monotonic_ms());
+    if (type == "state" && !quiet_) line_.update(event, clock_.monotonic_ms());
     if (type != "finding") return;
     line_.clear();
     std::fprintf(stderr, "%s\n", finding_text(event).c_str());

@@ -16,7 +16,8 @@
 namespace pawl::cli {
 
 // Shows what happens: stage output as it comes, each line behind the stage's name (so that no line of a
-// training can pass for a command to the CI system around us), and the progress line.
+// training can pass for a command to the CI system around us), and the progress line; when quiet, only the
+// rules that fire.
 class LocalEngine::Screen {
  public:
   Screen(const core::Home& home, bool quiet, const Clock& clock)
@@ -29,6 +30,7 @@ class LocalEngine::Screen {
     std::string type = json_string(*body, "type");
     if (type == "finding") return on_finding(*body);
     if (type != "state") return;
+    if (quiet_) return;
     print_log(json_string(*body, "run"), json_string(*body, "stage"), json_int(*body, "attempt"));
     line_.update(*body, clock_.monotonic_ms());
   }
@@ -37,6 +39,7 @@ class LocalEngine::Screen {
  private:
   // A stage may end before its supervisor was heard at all: what it printed is shown when its state changes.
   void on_run(const Json& body) {
+    if (quiet_) return;
     for (const Json& stage : body.value("stages", Json::array())) {
       int64_t attempt = json_int(stage, "attempt");
       if (attempt > 0) print_log(json_string(body, "run"), json_string(stage, "name"), attempt);
@@ -50,7 +53,6 @@ class LocalEngine::Screen {
   }
 
   void print_log(const std::string& run, const std::string& stage, int64_t attempt) {
-    if (quiet_) return;
     std::string path = home_.attempt(run, stage, attempt) + "/log";
     Shown& shown = shown_[path];
     shown.stage = stage;

@@ -14,8 +14,9 @@ namespace pawl::cli {
 // One thread.
 class LocalEngine {
  public:
-  // Error conflict: another engine has this home. With `quiet` the stages' output is not shown. Runs that an
-  // earlier engine left open are ended. Make it before any thread: it takes over SIGINT, SIGTERM and SIGHUP.
+  // Error conflict: another engine has this home. With `quiet` neither the stages' output nor their
+  // progress is shown. Runs that an earlier engine left open are ended. Make it before any thread: it takes
+  // over SIGINT, SIGTERM and SIGHUP.
   static Result<std::unique_ptr<LocalEngine>> open(const core::Home& home, bool quiet);
   ~LocalEngine();
 

@@ -157,7 +157,7 @@ void CommandLine::add_pipeline_commands() {
   c->add_option("--branch", run.branch, "Count the run for this branch (default: the branch HEAD is on)");
   c->add_option("--target", run.target, "Branch whose green runs are the baselines")->capture_default_str();
   c->add_option("--project", run.project, "Name in the record (default: from the origin URL or the folder)");
-  c->add_flag("--quiet", run.quiet, "Do not print what the stages print");
+  c->add_flag("--quiet", run.quiet, "Print neither the output nor the progress of the stages");
   add_data_option(c, run.data);
   add_record_option(c, run.record);
 }
@@ -435,7 +435,7 @@ void CommandLine::add_searching_commands() {
   c->add_option("--alpha", attribute.alpha, "Probability that an interval misses on one side")
       ->check(CLI::Range(1e-6, 0.49))
       ->capture_default_str();
-  c->add_flag("--quiet", attribute.quiet, "Do not print what the stages print");
+  c->add_flag("--quiet", attribute.quiet, "Print neither the output nor the progress of the stages");
   add_data_option(c, attribute.data);
   c->footer(
       "Trains the old code with the new data and the new code with the old data, unless the record has such "
@@ -456,7 +456,7 @@ void CommandLine::add_searching_commands() {
       ->capture_default_str();
   c->add_option("--project", bisect.project,
                 "Name in the record (default: from the origin URL or the folder)");
-  c->add_flag("--quiet", bisect.quiet, "Do not print what the stages print");
+  c->add_flag("--quiet", bisect.quiet, "Print neither the output nor the progress of the stages");
   add_data_option(c, bisect.data);
   c->footer(
       "Walks the first parents of BAD down to GOOD. Each step compares a commit with GOOD, example by "

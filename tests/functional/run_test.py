@@ -92,6 +92,12 @@ class Run(PawlTest):
             self.assertIn("run 1 has no stage 'trian'; its stages: train", done.stderr)
         self.assertIn("stage train of run 1 has no trace", self.pawl("trace", "1", "--stage", "train", code=2).stderr)
 
+    def test_a_quiet_run_prints_its_verdict_and_nothing_else(self):
+        self.commit("good")
+        done = self.pawl("run", self.clone, "--quiet")
+        self.assertEqual(done.stderr, "")
+        self.assertTrue(done.stdout.startswith("PASS  accuracy"), done.stdout)
+
     def test_failing_stage(self):
         self.commit("broken", **{"train__py": "raise SystemExit('no such layer')\n"})
         done = self.pawl("run", self.clone, code=1)
