@@ -132,10 +132,6 @@ Result<void> check(const GatePlanOptions& options) {
   return {};
 }
 
-std::string points(double share) {
-  return fmt::format("{:.4g} points", 100 * share);
-}
-
 std::string rate(double share) {
   return share < 1e-6 ? "never" : fmt::format("{:.2g} %", 100 * share);
 }
@@ -234,28 +230,29 @@ std::string text_of(const Known& known, const GatePlanOptions& options, std::opt
         "A paired test shows a drop of {} or more: {:.3g} % of the time, and at most {:.3g} % of the "
         "time\none "
         "that is not there. A margin below that is a wish.\n\n",
-        paint(points(*smallest), Tone::bold), 100 * options.power, 100 * options.alpha);
+        paint(gate::describe_points(*smallest), Tone::bold), 100 * options.power, 100 * options.alpha);
   } else {
     out += "This test set is too small for any margin.\n\n";
   }
   std::vector<std::vector<Cell>> rows;
   for (const double tolerance : kTolerances) {
     const double red = gate::false_red_rate(known.examples, known.disagreement, tolerance);
-    rows.push_back({{points(tolerance)}, {rate(red), red > kSeldomRed ? Tone::warn : Tone::plain}});
+    rows.push_back(
+        {{gate::describe_points(tolerance)}, {rate(red), red > kSeldomRed ? Tone::warn : Tone::plain}});
   }
   out += render_table({"max_drop", "red by chance when both models are equally good"}, rows);
   if (const auto quiet = quiet_max_drop(known)) {
     out += fmt::format(
         "\nA max_drop of {} is the smallest of these that is red by chance in fewer than one run of {:g}.\n",
-        points(*quiet), 1 / kSeldomRed);
+        gate::describe_points(*quiet), 1 / kSeldomRed);
   }
   for (const RuleAdvice& advice : advice_on(known, smallest)) {
     out += fmt::format("\nYour gate on {}:\n", advice.metric);
     if (advice.max_drop) {
-      out += fmt::format("  max_drop {}: red by chance {}\n", points(*advice.max_drop),
+      out += fmt::format("  max_drop {}: red by chance {}\n", gate::describe_points(*advice.max_drop),
                          rate(advice.red_by_chance));
     }
-    out += fmt::format("  margin {}: {}\n", points(*advice.margin),
+    out += fmt::format("  margin {}: {}\n", gate::describe_points(*advice.margin),
                        advice.honest ? "this test set can show it"
                                      : "more than this test set can show; strict mode would be inconclusive, "
                                        "lenient would miss most such drops");

@@ -1,6 +1,8 @@
 // The command line: CLI11 turns arguments into the option values of commands.h. What a command does is in its
 // own file.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/usage.h"
+#include "engine/core/waive.h"
 #include "engine/supervise/supervisor.h"
 #include "runners/rank_process.h"
 
@@ -405,7 +408,9 @@ void CommandLine::add_waiver_commands() {
   c->add_option("--branch", waiver_add.branch, "For runs of this branch (default: any)");
   c->add_option("--commit", waiver_add.commit, "For runs of this commit, 7 digits or more (default: any)");
   c->add_option("--why", waiver_add.why, "The reason, for the record")->required();
-  c->add_option("--expires", waiver_add.expires, "How long it holds: 12h, 14d; at most 90d")->required();
+  c->add_option("--expires", waiver_add.expires,
+                fmt::format("How long it holds: 12h, 14d; at most {}d", pawl::core::kMaxWaiverDays))
+      ->required();
   c->add_option("--by", waiver_add.by, "Who approves it (default: you)");
   c->footer(
       "A run that is red for nothing else passes, exit code 0, and says who waived what; it never becomes "

@@ -14,6 +14,7 @@
 namespace pawl::core {
 namespace {
 
+constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 constexpr std::size_t kMinCommitDigits = 7;
 constexpr std::size_t kMaxText = 500;
 constexpr std::array<std::string_view, 4> kChecks = {"floor", "ceiling", "max_drop", "paired"};
@@ -89,12 +90,15 @@ Result<void> check_commit(const std::string& commit) {
 }
 
 Result<int64_t> lifetime_ms(const std::string& text) {
-  if (text.empty())
-    return invalid("say when it expires, at most 90d from now (--expires 14d, or `expires` in the API)");
-  PAWL_ASSIGN(int64_t ms, parse_duration_ms(text));
-  if (ms <= 0 || ms > kMaxWaiverMs)
-    return invalid(fmt::format("'{}' is no lifetime of a waiver: it holds for at most 90d", text));
-  return ms;
+  if (text.empty()) {
+    return invalid(
+        fmt::format("say when it expires, at most {}d from now (--expires 14d, or `expires` in the API)",
+                    kMaxWaiverDays));
+  }
+  const auto ms = parse_duration_ms(text);
+  if (ms.ok() && *ms > 0 && *ms <= kMaxWaiverDays * kDayMs) return *ms;
+  return invalid(
+      fmt::format("'{}' is no lifetime of a waiver: write 12h or 14d, at most {}d", text, kMaxWaiverDays));
 }
 
 // It becomes a part of the sentence that people read.

@@ -15,7 +15,7 @@
 
 namespace pawl::core {
 
-inline constexpr int64_t kMaxWaiverMs = int64_t{90} * 24 * 3600 * 1000;
+inline constexpr int64_t kMaxWaiverDays = 90;
 
 struct NewWaiver {
   std::string project;  // empty: the only one in the record
@@ -27,7 +27,7 @@ struct NewWaiver {
   std::string rule;
   std::string why;
   std::string who;
-  std::string expires;  // from now: "14d", at most 90 days
+  std::string expires;  // from now: "14d", at most kMaxWaiverDays
 };
 
 // Errors: invalid, with what to write instead; not_found (a project or metric of which no run is on record).

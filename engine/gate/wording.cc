@@ -38,6 +38,11 @@ std::string format_number(double value, int significant) {
   return without_trailing_zeros(fmt::format("{:.{}f}", value, std::max(0, significant - before_point)));
 }
 
+std::string describe_points(double fraction) {
+  const std::string number = format_number(100 * fraction);
+  return number + (number == "1" || number == "-1" ? " point" : " points");
+}
+
 std::pair<std::string, std::string> format_numbers(double a, double b) {
   for (int significant = 4;; ++significant) {
     std::pair texts{format_number(a, significant), format_number(b, significant)};

@@ -11,6 +11,9 @@ namespace pawl::gate {
 // Four significant digits, without trailing zeros: "0.874", "87.43", "12346", "NaN".
 std::string format_number(double value, int significant = 4);
 
+// A fraction as percentage points: "-2 points", "1 point".
+std::string describe_points(double fraction);
+
 // Two different numbers with as many digits as it takes to tell them apart.
 std::pair<std::string, std::string> format_numbers(double a, double b);
 

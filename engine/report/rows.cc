@@ -78,7 +78,7 @@ GateRow row_of(const Reason& reason) {
   row.value = number_text(reason.value);
   row.baseline = number_text(reason.baseline);
   row.limit = reason.check == Check::paired && reason.limit && reason.counts
-                  ? fmt::format("{} points", format_number(100 * *reason.limit))
+                  ? gate::describe_points(*reason.limit)
                   : number_text(reason.limit);
   // Who waived it, or that it is not waived any more, stands in the sentence.
   row.evidence = reason.waiver ? reason.sentence : evidence_text(reason);

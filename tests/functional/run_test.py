@@ -281,7 +281,7 @@ class Gate(PawlTest):
         red = {row["max_drop"]: row["red_by_chance"] for row in answer["max_drop"]}
         self.assertEqual((round(red[0.001], 2), round(red[0.005], 2), round(red[0.01], 3)), (0.44, 0.24, 0.079))
         text = self.pawl("gate", "plan", "--examples", "1000", "--disagreement", "0.05").stdout
-        self.assertIn("1 points    7.9 %", text)
+        self.assertIn("1 point     7.9 %", text)
         self.pawl("gate", "plan", "--examples", "1000", code=2)
         self.pawl("gate", "plan", "--examples", "1000", "--disagreement", "5", code=2)
 

@@ -78,6 +78,11 @@ TEST_F(WaiveTest, AnEndIsAsked) {
     ASSERT_FALSE(added.ok()) << no;
     EXPECT_EQ(added.error().code(), ErrorCode::invalid) << no;
   }
+  for (const char* no : {"91d", "400d", "0s", "two weeks"}) {
+    w.expires = no;
+    EXPECT_EQ(refusal(w),
+              "'" + std::string(no) + "' is no lifetime of a waiver: write 12h or 14d, at most 90d");
+  }
   w.expires = "90d";
   EXPECT_TRUE(add(w).ok());
 }

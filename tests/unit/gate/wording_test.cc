@@ -24,6 +24,14 @@ TEST(Wording, Numbers) {
   EXPECT_EQ(format_number(-INFINITY), "-Infinity");
 }
 
+TEST(Wording, OnePointIsNoPlural) {
+  EXPECT_EQ(describe_points(.01), "1 point");
+  EXPECT_EQ(describe_points(-.01), "-1 point");
+  EXPECT_EQ(describe_points(.02), "2 points");
+  EXPECT_EQ(describe_points(.0025), "0.25 points");
+  EXPECT_EQ(describe_points(0), "0 points");
+}
+
 TEST(Wording, TwoNumbersThatDifferLookDifferent) {
   EXPECT_EQ(format_numbers(.99999, 1), (std::pair<std::string, std::string>("0.99999", "1")));
   EXPECT_EQ(format_numbers(.5, .5), (std::pair<std::string, std::string>("0.5", "0.5")));
