@@ -168,6 +168,20 @@ Result<void> write_lists(const std::string& dir, const std::vector<gate::ToLabel
   return {};
 }
 
+void set_verdict(const store::Run& run, const gate::Verdict& verdict, int64_t now_ms, Judgement& out) {
+  out.verdict.run_id = run.id;
+  out.verdict.kind = gate::to_string(verdict.kind);
+  out.verdict.headline = verdict.headline;
+  if (verdict.baseline) out.verdict.baseline_run = verdict.baseline->id;
+  out.verdict.body = dump_json(gate::to_json(verdict));
+  for (const gate::Reason& r : verdict.reasons) {
+    out.verdict.reasons.push_back({r.subject, std::string(gate::to_string(r.check)),
+                                   std::string(gate::to_string(r.status)), r.sentence});
+  }
+  out.verdict.created_ms = now_ms;
+  out.exit_code = gate::exit_code(verdict.kind);
+}
+
 Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
                              const trigger::Repository& repository, const store::Run& run,
                              const pipeline::Plan& plan, const std::vector<schedule::StageNode>& stages,
@@ -187,18 +201,8 @@ Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
   }
   gate::Verdict verdict = gate::judge(plan.gate, inputs, on_all_cores);
   PAWL_RETURN_IF_ERROR(write_lists(home.report(run.id), verdict.to_label));
-  out.verdict.run_id = run.id;
-  out.verdict.kind = gate::to_string(verdict.kind);
-  out.verdict.headline = verdict.headline;
-  if (verdict.baseline) out.verdict.baseline_run = verdict.baseline->id;
-  out.verdict.body = dump_json(gate::to_json(verdict));
-  for (const gate::Reason& r : verdict.reasons) {
-    out.verdict.reasons.push_back({r.subject, std::string(gate::to_string(r.check)),
-                                   std::string(gate::to_string(r.status)), r.sentence});
-  }
-  out.verdict.created_ms = now_ms;
+  set_verdict(run, verdict, now_ms, out);
   out.test_uses = std::move(verdict.test_uses);
-  out.exit_code = gate::exit_code(verdict.kind);
   bool on_target = run.branch == run.target;
   // A waived run as the baseline would lower the bar for good.
   bool green = verdict.kind == gate::VerdictKind::pass && !gate::is_waived(verdict);
@@ -211,6 +215,12 @@ Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
 }
 
 }  // namespace
+
+Judgement refused(const store::Run& run, const gate::Verdict& verdict, int64_t now_ms) {
+  Judgement out;
+  set_verdict(run, verdict, now_ms, out);
+  return out;
+}
 
 Judgement judge_run(const Home& home, const store::Cas& cas, const std::string& repository,
                     const store::Run& run, const pipeline::Plan& plan,

@@ -10,6 +10,7 @@
 #include "engine/core/find_baseline.h"
 #include "engine/core/home.h"
 #include "engine/gate/test_ledger.h"
+#include "engine/gate/verdict.h"
 #include "engine/schedule/dag.h"
 #include "engine/store/evaluations.h"
 #include "engine/store/runs.h"
@@ -38,6 +39,9 @@ struct Judgement {
 Judgement judge_run(const Home& home, const store::Cas& cas, const std::string& repository,
                     const store::Run& run, const pipeline::Plan& plan,
                     const std::vector<schedule::StageNode>& stages, int64_t now_ms);
+
+// Of a run that was refused before anything was started.
+Judgement refused(const store::Run& run, const gate::Verdict& verdict, int64_t now_ms);
 
 // The placement anew, when another green run was recorded since.
 Result<Placement> place_again(const Home& home, const std::string& repository, const store::Run& run);

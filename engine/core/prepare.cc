@@ -58,8 +58,8 @@ std::string describe(const trigger::Overlap& overlap, const std::string& mine, c
                      overlap.rows + overlap.files == 1 ? "is" : "are", other, overlap.example);
 }
 
-// What is wrong with the first two datasets that share examples although they must not; empty: nothing.
-Result<std::string> shared_examples(const Prepared& prepared) {
+// By the first two datasets that share examples although they must not.
+Result<std::optional<gate::Verdict>> refuse_shared_examples(const Prepared& prepared) {
   const auto data_of = [&](const std::string& name) -> const PreparedData& {
     return *std::find_if(prepared.data.begin(), prepared.data.end(),
                          [&](const PreparedData& data) { return data.dataset == name; });
@@ -71,10 +71,13 @@ Result<std::string> shared_examples(const Prepared& prepared) {
       auto found =
           trigger::find_overlap({mine.path, mine.version.manifest}, {other.path, other.version.manifest});
       if (!found.ok()) return std::move(found).error().wrap(fmt::format("dataset '{}'", dataset.name));
-      if (found->any()) return describe(*found, dataset.name, name);
+      if (found->any()) {
+        return std::optional<gate::Verdict>(
+            gate::refuse_overlap(dataset.name, describe(*found, dataset.name, name)));
+      }
     }
   }
-  return std::string();
+  return std::optional<gate::Verdict>();
 }
 
 }  // namespace
@@ -148,7 +151,7 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
     }
     out.data.push_back({dataset.name, spec.root, std::move(version).value()});
   }
-  PAWL_ASSIGN(out.overlap, shared_examples(out));
+  PAWL_ASSIGN(out.refusal, refuse_shared_examples(out));
   return out;
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/sync.h"
 #include "engine/core/home.h"
+#include "engine/gate/verdict.h"
 #include "engine/store/runs.h"
 #include "engine/trigger/data.h"
 #include "engine/trigger/git.h"
@@ -34,8 +36,8 @@ struct PreparedData {
 struct Prepared {
   pipeline::Pipeline pipeline;
   std::vector<PreparedData> data;
-  std::string overlap;             // datasets that share examples although they must not; empty: none do
-  pipeline::GreenRuns green_runs;  // empty unless the gate has `early`
+  std::optional<gate::Verdict> refusal;  // datasets share examples although they must not
+  pipeline::GreenRuns green_runs;        // empty unless the gate has `early`
 };
 
 // The gate of the target branch as it is now (a clone's own branch or, as in CI, origin's); nullopt when that

@@ -92,7 +92,7 @@ void RunDriver::on_prepared(Result<Prepared> prepared) {
     const Error& error = prepared.error();
     return finish_early("ERROR", error.to_string(), exit_code_of_error(error.code()));
   }
-  if (!prepared->overlap.empty()) return finish_early("FAIL", prepared->overlap, 1);
+  if (prepared->refusal) return finish_early(refused(run_, *prepared->refusal, context_.clock.unix_ms()));
   plan_ = pipeline::make_plan(std::move(prepared->pipeline));
   plan_.green_runs = std::move(prepared->green_runs);
   for (const pipeline::Stage& stage : plan_.stages) {
@@ -493,10 +493,14 @@ void RunDriver::finish_early(std::string verdict, std::string headline, int exit
   judgement.verdict.body = "{}";
   judgement.verdict.created_ms = context_.clock.unix_ms();
   judgement.exit_code = exit_code;
+  finish_early(std::move(judgement));
+}
+
+void RunDriver::finish_early(Judgement judgement) {
   const Home* home = &context_.home;
   run_on_pool(
       context_,
-      [home, run = run_, judgement] {
+      [home, run = run_, judgement = std::move(judgement)] {
         if (auto written = write_reports(*home, run, judgement.verdict); !written.ok()) {
           log_error("run {}: the report cannot be written: {}", run.number, written.error().to_string());
         }

@@ -68,6 +68,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
   void proceed();  // after any stage changed: skip, schedule or judge
   void judge();
   void finish_early(std::string verdict, std::string headline, int exit_code);
+  void finish_early(Judgement judgement);
   // The stage once more, on the baseline's model; then the run is judged again.
   void rescore(const std::string& stage);
   void finish(const Judgement& judgement);

@@ -28,12 +28,11 @@ namespace {
 
 constexpr off_t kLogTailBytes = 16 << 10;
 
-// A run that was never judged (cancelled, its pipeline could not be read, its data overlap) has its headline
-// and nothing else.
+// A run that was never judged (cancelled, its pipeline could not be read) has its headline and nothing else.
 gate::Verdict gate_verdict(const store::Verdict& verdict) {
   if (auto parsed = gate::verdict_from_json(verdict.body); parsed.ok()) return std::move(*parsed);
   gate::Verdict out;
-  out.kind = verdict.kind == "FAIL" ? gate::VerdictKind::fail : gate::VerdictKind::error;
+  out.kind = gate::VerdictKind::error;
   out.headline = verdict.headline;
   return out;
 }

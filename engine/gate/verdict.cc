@@ -186,6 +186,7 @@ int weight(Check check) {
     case Check::metric:
     case Check::sustained:
     case Check::test_set:
+    case Check::disjoint_from:
       return 1;
     case Check::slices:
       return 0;
@@ -359,6 +360,8 @@ std::string_view to_string(Check check) {
       return "condition";
     case Check::test_set:
       return "test_set";
+    case Check::disjoint_from:
+      return "disjoint_from";
   }
   return "metric";
 }
@@ -383,6 +386,15 @@ std::string_view to_string(Status status) {
       return "fail";
   }
   return "error";
+}
+
+Verdict refuse_overlap(std::string dataset, std::string sentence) {
+  Verdict verdict;
+  verdict.kind = VerdictKind::fail;
+  verdict.headline = sentence;
+  verdict.reasons.push_back(
+      plain_reason(Check::disjoint_from, Status::fail, std::move(dataset), std::move(sentence)));
+  return verdict;
 }
 
 bool is_waived(const Verdict& verdict) {

@@ -132,7 +132,8 @@ enum class Check {
   slices,
   sustained,
   condition,
-  test_set
+  test_set,
+  disjoint_from
 };
 // not_judged, bootstrap and waived do not make a verdict worse than PASS.
 enum class Status { pass, not_judged, bootstrap, waived, inconclusive, no_baseline, error, fail };
@@ -195,6 +196,10 @@ struct Verdict {
 // `parallel_for` runs what takes long (resamples of a bootstrap, of 16 bytes for each example); the verdict
 // is the same whoever does.
 Verdict judge(const Policy& policy, const Inputs& inputs, const ParallelFor& parallel_for = serial_for);
+
+// The verdict on a run that is not started, for examples of `dataset` are in a dataset that it has to be
+// disjoint from: FAIL by `sentence`.
+Verdict refuse_overlap(std::string dataset, std::string sentence);
 
 // PASS, and only by a waiver.
 bool is_waived(const Verdict& verdict);

@@ -10,10 +10,10 @@ namespace {
 
 constexpr std::array kKinds = {VerdictKind::pass, VerdictKind::inconclusive, VerdictKind::no_baseline,
                                VerdictKind::error, VerdictKind::fail};
-constexpr std::array kChecks = {Check::finding,  Check::stage,  Check::output,    Check::metric,
-                                Check::baseline, Check::floor,  Check::ceiling,   Check::max_drop,
-                                Check::paired,   Check::slices, Check::sustained, Check::condition,
-                                Check::test_set, Check::seeds};
+constexpr std::array kChecks = {Check::finding,  Check::stage,  Check::output,       Check::metric,
+                                Check::baseline, Check::floor,  Check::ceiling,      Check::max_drop,
+                                Check::paired,   Check::slices, Check::sustained,    Check::condition,
+                                Check::test_set, Check::seeds,  Check::disjoint_from};
 constexpr std::array kStatuses = {Status::pass,   Status::not_judged,   Status::bootstrap,
                                   Status::waived, Status::inconclusive, Status::no_baseline,
                                   Status::error,  Status::fail};

@@ -24,6 +24,8 @@ std::string check_text(Check check) {
       return "paired test";
     case Check::test_set:
       return "test set";
+    case Check::disjoint_from:
+      return "disjoint from";
     default:
       return std::string(to_string(check));
   }

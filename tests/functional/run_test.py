@@ -200,7 +200,9 @@ class Run(PawlTest):
         self.assertEqual((run["verdict"], run["headline"]),
                          ("FAIL", "1 row of dataset 'test' is in 'train' too: row 2 of test.csv is row 3 of train.csv"))
         self.assertEqual(run["stages"], [])
-        self.assertIn("FAIL", (self.home / "runs" / run["id"] / "report" / "summary.md").read_text())
+        summary = (self.home / "runs" / run["id"] / "report" / "summary.md").read_text()
+        self.assertIn("| `test` | disjoint from | **FAIL** |  |  |  | 1 row of dataset 'test' is in 'train' too: row 2", summary)
+        self.assertRegex(self.pawl("show", "1").stdout, r"fail +test +disjoint_from +1 row of dataset 'test' is in 'train' too")
         (self.dir / "test" / "test.csv").write_text("id,x\nexample 3,1\n")
         self.assertEqual(self.pawl_json("run", self.clone)["verdict"], "PASS")
 

@@ -478,6 +478,17 @@ TEST(Verdict, TheWorstReasonGivesTheKind) {
   EXPECT_EQ(judge(all, in).kind, VerdictKind::inconclusive);
 }
 
+TEST(Verdict, AnOverlapIsAReasonOfItsOwn) {
+  const Verdict verdict = refuse_overlap("test", "1 row of dataset 'test' is in 'train' too");
+  EXPECT_EQ(verdict.kind, VerdictKind::fail);
+  EXPECT_EQ(verdict.headline, only(verdict).sentence);
+  EXPECT_EQ(only(verdict).check, Check::disjoint_from);
+  EXPECT_EQ(only(verdict).subject, "test");
+  const auto read = verdict_from_json(to_json(verdict).dump());
+  ASSERT_TRUE(read) << read.error().to_string();
+  EXPECT_EQ(only(*read).check, Check::disjoint_from);
+}
+
 TEST(Verdict, TheHeadlineNamesTheCauseAndTheOthers) {
   Inputs in = inputs(vectors(1000, 20, 120));
   in.evidence.metrics.push_back(metric("loss", 2));
