@@ -19,6 +19,11 @@ Status paired_status(PairedTest::Mode mode, const Comparison& comparison) {
   return comparison.surely_not_worse ? Status::pass : Status::inconclusive;
 }
 
+Standing standing_of(const Comparison& comparison) {
+  if (comparison.surely_worse) return Standing::worse;
+  return comparison.surely_not_worse ? Standing::within : Standing::open;
+}
+
 std::string examples_advice(const Comparison& comparison) {
   if (!comparison.examples_needed) return "; not shown to be within the margin";
   return fmt::format("; not shown to be within the margin: about {} examples would be needed, there are {}",
@@ -41,8 +46,10 @@ std::string sentence_of(const PairedTest& test, const Comparison& comparison, do
     return fmt::format("{} ({} examples show nothing) against {}", change, comparison.n, against);
   const double level = 1 - 2 * test.alpha;
   const auto describe_it = comparison.counts ? describe_difference : describe_plain_difference;
-  return fmt::format("{} ({}{}{}) against {}", change, compared, compared.empty() ? "" : " ",
-                     describe_it(comparison.difference(), comparison.interval, level, margin), against);
+  return fmt::format(
+      "{} ({}{}{}) against {}", change, compared, compared.empty() ? "" : " ",
+      describe_it(comparison.difference(), comparison.interval, level, margin, standing_of(comparison)),
+      against);
 }
 
 }  // namespace

@@ -94,10 +94,10 @@ Reason judge_seeds(const MetricRule& rule, const Evidence& now, const Evidence& 
   reason.level = 1 - 2 * test.alpha;
   reason.p_value = p;
   if (test.mode == PairedTest::Mode::lenient) reason.p_margin = p;
-  reason.sentence =
-      fmt::format("{}: worse in {} of the pairs ({} CI {} to {}, p {:.2g}), allowed are {}", change,
-                  per_cent(better->probability), per_cent(*reason.level), per_cent(better->interval.low),
-                  per_cent(better->interval.high), p, per_cent(test.probability));
+  reason.sentence = fmt::format(
+      "{}: worse in {} of the pairs ({} CI {} to {}, p = {:.2g} for no difference), allowed are {}", change,
+      per_cent(better->probability), per_cent(*reason.level), per_cent(better->interval.low),
+      per_cent(better->interval.high), p, per_cent(test.probability));
   if (reason.status == Status::inconclusive) {
     reason.sentence += fmt::format("; not shown to be within that: about {} seeds would be needed",
                                    seeds_needed(test.probability, test.alpha, kPower));

@@ -154,8 +154,8 @@ struct Reason {
   std::optional<Interval> interval;  // of the difference, candidate minus baseline, at `level`
   std::optional<double> level;
   std::string test;                  // of a paired test: which one
-  std::optional<double> p_value;     // one-sided: small when the candidate is worse than the baseline
-  std::optional<double> p_margin;    // the same of "worse by more than the margin"
+  std::optional<double> p_value;     // for no difference, one-sided: small when the candidate is worse
+  std::optional<double> p_margin;    // for a drop within the margin: small when it is worse by more
   std::optional<double> p_adjusted;  // p_margin with Holm's correction for all lenient tests of the verdict
   std::string sentence;              // for a reviewer
   // That covers it or, of a red one, covered it until the waiver ended.

@@ -26,6 +26,18 @@ std::string points(double fraction, int decimals) {
   return fmt::format("{:+.{}f}", std::abs(value) < half ? 0.0 : value, decimals);
 }
 
+std::string_view words(Standing standing) {
+  switch (standing) {
+    case Standing::worse:
+      return "surely worse than the margin of";
+    case Standing::within:
+      return "surely not worse than the margin of";
+    case Standing::open:
+      return "not surely worse than the margin of";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string format_number(double value, int significant) {
@@ -71,18 +83,24 @@ std::string describe(const Finding& finding) {
   return finding.message.empty() ? text : fmt::format("{}: {}", text, finding.message);
 }
 
-std::string describe_difference(double difference, const Interval& interval, double level, double margin) {
+Standing standing_of(const Interval& interval, double margin) {
+  if (interval.high < -margin) return Standing::worse;
+  return interval.low > -margin ? Standing::within : Standing::open;
+}
+
+std::string describe_difference(double difference, const Interval& interval, double level, double margin,
+                                Standing standing) {
   const int decimals = std::abs(difference) >= 0.01 ? 1 : 2;
-  return fmt::format("{} points, {} % CI {} to {}, margin {}", points(difference, decimals),
+  return fmt::format("{} points, {} % CI {} to {}, {} {}", points(difference, decimals),
                      format_number(100 * level), points(interval.low, decimals),
-                     points(interval.high, decimals), format_number(100 * margin));
+                     points(interval.high, decimals), words(standing), format_number(100 * margin));
 }
 
 std::string describe_plain_difference(double difference, const Interval& interval, double level,
-                                      double margin) {
+                                      double margin, Standing standing) {
   const auto sign = [](double value) { return (value < 0 ? "" : "+") + format_number(value, 3); };
-  return fmt::format("{}, {} % CI {} to {}, margin {}", sign(difference), format_number(100 * level),
-                     sign(interval.low), sign(interval.high), format_number(margin));
+  return fmt::format("{}, {} % CI {} to {}, {} {}", sign(difference), format_number(100 * level),
+                     sign(interval.low), sign(interval.high), words(standing), format_number(margin));
 }
 
 std::string describe_share(std::int64_t right, std::int64_t examples, double alpha) {

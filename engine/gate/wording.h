@@ -26,12 +26,21 @@ std::string describe(const BaselineRun& run);
 // "exploding_tensor at step 340, rank 1, tensor fc1.weight: the gradient ...".
 std::string describe(const Finding& finding);
 
-// "-6.2 points, 90 % CI -7.1 to -5.4, margin 2": differences of fractions as percentage points.
-std::string describe_difference(double difference, const Interval& interval, double level, double margin);
+// Where the interval of a difference lies to a margin; by this, not by a p-value, a paired test decides.
+enum class Standing { worse, within, open };
 
-// "+0.031, 90 % CI +0.02 to +0.042, margin 0.01": other differences in their own unit.
+// Of a difference that is better when higher.
+Standing standing_of(const Interval& interval, double margin);
+
+// "-6.2 points, 90 % CI -7.1 to -5.4, surely worse than the margin of 2": differences of fractions as
+// percentage points.
+std::string describe_difference(double difference, const Interval& interval, double level, double margin,
+                                Standing standing);
+
+// "+0.031, 90 % CI +0.02 to +0.042, surely worse than the margin of 0.01": other differences in their own
+// unit.
 std::string describe_plain_difference(double difference, const Interval& interval, double level,
-                                      double margin);
+                                      double margin, Standing standing);
 
 // " (90 % CI 0.781 to 0.839, 500 examples)": what so many examples know of a share of right answers, by
 // Wilson's interval of level 1 - 2 * alpha.

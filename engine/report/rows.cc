@@ -63,10 +63,13 @@ std::string evidence_text(const Reason& reason) {
         reason.check == Check::floor || reason.check == Check::ceiling || reason.check == Check::max_drop;
     return plain ? "" : reason.sentence;
   }
-  const std::string difference = gate::describe_difference(
-      reason.counts->difference(), *reason.interval, reason.level.value_or(0), -reason.limit.value_or(0));
-  return fmt::format("{}; {} newly wrong, {} newly right of {}; p = {:.2g}", difference, reason.counts->c,
-                     reason.counts->b, reason.counts->n, reason.p_value.value_or(1));
+  const double margin = -reason.limit.value_or(0);
+  const std::string difference =
+      gate::describe_difference(reason.counts->difference(), *reason.interval, reason.level.value_or(0),
+                                margin, gate::standing_of(*reason.interval, margin));
+  return fmt::format("{}; {} newly wrong, {} newly right of {}; one-sided p = {:.2g} for no difference",
+                     difference, reason.counts->c, reason.counts->b, reason.counts->n,
+                     reason.p_value.value_or(1));
 }
 
 GateRow row_of(const Reason& reason) {

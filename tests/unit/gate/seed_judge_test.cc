@@ -84,7 +84,8 @@ TEST(SeedJudge, AWorseTrainingIsRedAndAnEqualOneGreen) {
   EXPECT_EQ(
       worse.headline,
       "accuracy (5 seeds, 0.8 to 0.82, mean 0.81) against run 1 of commit 3f2a91c (main) (5 seeds, 0.86 to "
-      "0.88, mean 0.87): worse in 100 % of the pairs (90 % CI 100 % to 100 %, p 0.004), allowed are 75 %");
+      "0.88, mean 0.87): worse in 100 % of the pairs (90 % CI 100 % to 100 %, p = 0.004 for no difference), "
+      "allowed are 75 %");
   const Verdict equal =
       judged(over_seeds_rule(), inputs(seeded({0.874, 0.861, 0.879, 0.866, 0.871}), before));
   EXPECT_EQ(equal.kind, VerdictKind::pass);

@@ -260,7 +260,7 @@ TEST_F(SliceVerdict, ManySlicesDoNotMakeAGoodModelRed) {
   ASSERT_NE(one, nullptr);
   EXPECT_LT(*one->p_margin, 0.05);
   EXPECT_GT(*one->p_adjusted, 0.05);
-  EXPECT_THAT(one->sentence, HasSubstr("may be chance among 20 tests"));
+  EXPECT_THAT(one->sentence, HasSubstr("may be chance among 20 tests (p = 0."));
   // Alone it is red.
   EXPECT_EQ(judged(languages(200, {now[0]}), languages(200, {then[0]})).kind, VerdictKind::fail);
 }

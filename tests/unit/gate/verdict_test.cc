@@ -396,7 +396,8 @@ TEST(Paired, NumbersAndTheSentence) {
   const Verdict verdict = judge(policy(paired(.01, kLenient)), in);
   const Reason& reason = only(verdict);
   EXPECT_EQ(verdict.headline,
-            "accuracy fell from 0.98 to 0.88 (-10.0 points, 90 % CI -11.9 to -8.2, margin 1) against run 1 "
+            "accuracy fell from 0.98 to 0.88 (-10.0 points, 90 % CI -11.9 to -8.2, surely worse than the "
+            "margin of 1) against run 1 "
             "of commit "
             "3f2a91c (main)");
   EXPECT_EQ(reason.value, .88);
@@ -408,6 +409,14 @@ TEST(Paired, NumbersAndTheSentence) {
   EXPECT_DOUBLE_EQ(*reason.level, .9);
   EXPECT_DOUBLE_EQ(*reason.p_value, mcnemar_mid_p_worse(20, 120));
   EXPECT_EQ(verdict.baseline, in.baseline->run);
+}
+
+TEST(Paired, ALenientPassSaysWhetherItIsSure) {
+  const auto headline = [](int b, int c, int n) {
+    return judge(policy(paired(.01, kLenient)), inputs(vectors(n, b, c))).headline;
+  };
+  EXPECT_THAT(headline(2, 7, 50), HasSubstr(", not surely worse than the margin of 1) against"));
+  EXPECT_THAT(headline(100, 120, 10000), HasSubstr(", surely not worse than the margin of 1) against"));
 }
 
 TEST(Paired, AMetricMustNotContradictThePredictions) {
@@ -501,7 +510,7 @@ TEST(Verdict, TheHeadlineNamesTheCauseAndTheOthers) {
   const Verdict verdict =
       judge({.bootstrap = false, .metrics = {accuracy, loss}, .conditions = {}, .stage = {}}, in);
   EXPECT_THAT(verdict.headline,
-              HasSubstr("margin 1) against run 1 of commit 3f2a91c (main); also red: loss"));
+              HasSubstr("margin of 1) against run 1 of commit 3f2a91c (main); also red: loss"));
   EXPECT_EQ(verdict.reasons.size(), 4u);
 }
 

@@ -45,12 +45,21 @@ TEST(Wording, Changes) {
 }
 
 TEST(Wording, Differences) {
-  EXPECT_EQ(describe_difference(-.062, {-.071, -.054}, .9, .02),
-            "-6.2 points, 90 % CI -7.1 to -5.4, margin 2");
-  EXPECT_EQ(describe_difference(-.002, {-.00447, .00044}, .9, .005),
-            "-0.20 points, 90 % CI -0.45 to +0.04, margin 0.5");
-  EXPECT_EQ(describe_difference(0, {-.001, .001}, .95, .01),
-            "+0.00 points, 95 % CI -0.10 to +0.10, margin 1");
+  EXPECT_EQ(describe_difference(-.062, {-.071, -.054}, .9, .02, Standing::worse),
+            "-6.2 points, 90 % CI -7.1 to -5.4, surely worse than the margin of 2");
+  EXPECT_EQ(describe_difference(-.002, {-.00547, .00044}, .9, .005, Standing::open),
+            "-0.20 points, 90 % CI -0.55 to +0.04, not surely worse than the margin of 0.5");
+  EXPECT_EQ(describe_difference(0, {-.001, .001}, .95, .01, Standing::within),
+            "+0.00 points, 95 % CI -0.10 to +0.10, surely not worse than the margin of 1");
+  EXPECT_EQ(describe_plain_difference(.031, {.02, .042}, .9, .01, Standing::worse),
+            "+0.031, 90 % CI +0.02 to +0.042, surely worse than the margin of 0.01");
+}
+
+TEST(Wording, TheIntervalSaysWhereADifferenceStandsToTheMargin) {
+  EXPECT_EQ(standing_of({-.03, -.0201}, .02), Standing::worse);
+  EXPECT_EQ(standing_of({-.03, -.02}, .02), Standing::open);
+  EXPECT_EQ(standing_of({-.02, .01}, .02), Standing::open);
+  EXPECT_EQ(standing_of({-.0199, .01}, .02), Standing::within);
 }
 
 TEST(Wording, Runs) {
