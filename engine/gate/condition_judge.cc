@@ -101,14 +101,14 @@ class ConditionJudge {
     }
     const std::string problem = why_incomparable();
     if (problem.empty()) return true;
-    add(Check::condition, Status::no_baseline, fmt::format("{} cannot be judged: {}", subject_, problem));
+    add(Check::condition, Status::no_baseline,
+        fmt::format("{} cannot be judged: {}; {}", subject_, problem,
+                    advice_without_baseline(inputs_, inputs_.baseline ? &*inputs_.baseline : nullptr)));
     return false;
   }
 
   std::string why_incomparable() {
-    if (!inputs_.baseline) {
-      return fmt::format("{} has no baseline; {}", inputs_.target_branch, advice_without_baseline(inputs_));
-    }
+    if (!inputs_.baseline) return inputs_.target_branch + " has no baseline";
     then_ = find_vector(inputs_.baseline->evidence, rule_.predictions);
     if (!inputs_.baseline->evidence.by_seed.empty())
       return fmt::format("{} was run with several seeds", describe(inputs_.baseline->run));

@@ -124,7 +124,8 @@ class MetricJudge {
     const std::string problem = incomparable();
     if (!problem.empty()) {
       add(Check::baseline, Status::no_baseline,
-          fmt::format("{} cannot be compared: {}", rule_.metric, problem));
+          fmt::format("{} cannot be compared: {}; {}", rule_.metric, problem,
+                      advice_without_baseline(inputs_, baseline_)));
       return;
     }
     if (rule_.max_drop) check_max_drop();
@@ -142,7 +143,7 @@ class MetricJudge {
     }
     add(Check::baseline, Status::no_baseline,
         fmt::format("{} cannot be compared: {} has no baseline; {}", rule_.metric, inputs_.target_branch,
-                    advice_without_baseline(inputs_)));
+                    advice_without_baseline(inputs_, nullptr)));
   }
 
   // A first run without what the paired test needs would be a baseline that nothing can be compared with.
@@ -179,7 +180,7 @@ class MetricJudge {
       return in_baseline(why, baseline);
     }
     if (const std::string why = why_not_over_seeds(rule_, baseline.evidence); !why.empty()) {
-      return fmt::format("{} in {}; {}", why, describe(baseline.run), advice_without_baseline(inputs_));
+      return fmt::format("{} in {}", why, describe(baseline.run));
     }
     if (!rule_.paired || find_vector(inputs_.evidence, rule_.paired->predictions) == nullptr) return {};
     if (find_vector(baseline.evidence, rule_.paired->predictions) != nullptr) return {};
@@ -254,10 +255,16 @@ void judge_metric(const MetricContext& context, std::vector<Reason>& out) {
   MetricJudge(context, out).run();
 }
 
-std::string_view advice_without_baseline(const Inputs& inputs) {
-  return inputs.target_was_ever_green
-             ? "pin one with `pawl baseline pin RUN --why REASON`"
-             : "`bootstrap: true` in the gate makes the first green run the baseline";
+std::string_view advice_without_baseline(const Inputs& inputs, const Baseline* baseline) {
+  if (baseline != nullptr)
+    return "`pawl baseline pin RUN --red --why REASON` makes this run what the next are compared with";
+  if (!inputs.target_was_ever_green) {
+    return "`bootstrap: true` in the gate makes the first green run the baseline, `pawl baseline pin RUN "
+           "--red "
+           "--why REASON` this one";
+  }
+  return "`pawl baseline history` lists green runs, `pawl baseline pin RUN --why REASON` makes one the "
+         "baseline";
 }
 
 WantedColumns wanted_columns(const Policy& policy, std::string_view file) {

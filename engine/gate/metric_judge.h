@@ -13,8 +13,9 @@ inline constexpr std::string_view kMetricsFile = "metrics.json";
 // Adds at least one reason, in the order of the checks in verdict.h.
 void judge_metric(const MetricContext& context, std::vector<Reason>& out);
 
-// What to do when there is no baseline and bootstrapping is over, or was not asked for.
-std::string_view advice_without_baseline(const Inputs& inputs);
+// The commands that help against NO_BASELINE: when there is nothing to compare with (nullptr), or only
+// `baseline`, with which the run cannot be compared.
+std::string_view advice_without_baseline(const Inputs& inputs, const Baseline* baseline);
 
 // What the policy asks of the prediction file of that name.
 WantedColumns wanted_columns(const Policy& policy, std::string_view file);

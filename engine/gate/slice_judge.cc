@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/gate/comparability.h"
+#include "engine/gate/metric_judge.h"
 #include "engine/gate/multiplicity.h"
 #include "engine/gate/paired_reason.h"
 #include "engine/gate/slice_comparison.h"
@@ -104,8 +105,9 @@ class SliceJudge {
       const bool bootstrap = policy_.bootstrap && !inputs_.target_was_ever_green;
       if (!said) {
         add(bootstrap ? Status::bootstrap : Status::no_baseline, name_of(slices),
-            fmt::format("{} by {} cannot be compared: {} has no baseline", rule_.metric, name_of(slices),
-                        inputs_.target_branch),
+            fmt::format("{} by {} cannot be compared: {} has no baseline{}{}", rule_.metric, name_of(slices),
+                        inputs_.target_branch, bootstrap ? "" : "; ",
+                        bootstrap ? "" : advice_without_baseline(inputs_, nullptr)),
             Check::baseline);
       }
       return false;
@@ -121,8 +123,8 @@ class SliceJudge {
     }
     if (problem.empty()) return true;
     add(Status::no_baseline, name_of(slices),
-        fmt::format("{} by {} cannot be compared with {}: {}", rule_.metric, name_of(slices),
-                    describe(baseline_->run), problem),
+        fmt::format("{} by {} cannot be compared with {}: {}; {}", rule_.metric, name_of(slices),
+                    describe(baseline_->run), problem, advice_without_baseline(inputs_, baseline_)),
         Check::baseline);
     return false;
   }

@@ -163,6 +163,8 @@ TEST(ConditionJudge, ABaselineOnAnotherTestSetIsNone) {
   const Policy compared = policy(rule("n - o > -0.2 +/- 0.15"));
   Inputs in = inputs(model(0), model(0, "x", "2"));
   EXPECT_THAT(judge(compared, in).headline, HasSubstr("other ids or labels"));
+  EXPECT_THAT(judge(compared, in).headline,
+              HasSubstr("; `pawl baseline pin RUN --red --why REASON` makes this run"));
   EXPECT_EQ(judge(compared, in).kind, VerdictKind::no_baseline);
   in.baseline->evidence.vectors.clear();
   EXPECT_THAT(judge(compared, in).headline, HasSubstr("left no predictions.csv"));

@@ -116,6 +116,7 @@ TEST(SeedJudge, TheBaselineMayHaveAnotherNumberOfSeedsButEnough) {
   const Verdict two = judged(over_seeds_rule(), inputs(now, seeded({0.9, 0.91})));
   EXPECT_EQ(two.kind, VerdictKind::no_baseline);
   EXPECT_THAT(two.headline, HasSubstr("takes 3 seeds, the stage was run with 2 in run 1"));
+  EXPECT_THAT(two.headline, HasSubstr("; `pawl baseline pin RUN --red --why REASON` makes this run"));
   Evidence one;
   one.metrics = {{"accuracy", 0.9, {}, "", 1000}};
   EXPECT_EQ(judged(over_seeds_rule(), inputs(now, one)).kind, VerdictKind::no_baseline);

@@ -242,6 +242,7 @@ TEST_F(SliceVerdict, ExamplesMovedToAnotherSliceAreNotComparable) {
   const Verdict verdict = judged(now, then);
   EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
   EXPECT_THAT(verdict.headline, HasSubstr("the column 'lang' puts examples into other slices"));
+  EXPECT_THAT(verdict.headline, HasSubstr("; `pawl baseline pin RUN --red --why REASON` makes this run"));
 }
 
 TEST_F(SliceVerdict, ManySlicesDoNotMakeAGoodModelRed) {

@@ -13,6 +13,7 @@
 namespace pawl::gate {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -198,7 +199,8 @@ TEST(FailClosed, NoHistoryIsNoBaseline) {
   EXPECT_EQ(verdict.kind, VerdictKind::no_baseline);
   EXPECT_EQ(
       verdict.headline,
-      "accuracy cannot be compared: main has no baseline; pin one with `pawl baseline pin RUN --why REASON`");
+      "accuracy cannot be compared: main has no baseline; `pawl baseline history` lists green runs, `pawl "
+      "baseline pin RUN --why REASON` makes one the baseline");
   EXPECT_EQ(kind(paired(.02, kLenient), inputs(.9)), VerdictKind::no_baseline);
 }
 
@@ -241,7 +243,8 @@ TEST(FailClosed, AChangedTestSetIsNoBaseline) {
       EXPECT_EQ(
           only(verdict).sentence,
           "accuracy cannot be compared: test set changed: 100 examples, but other ids or labels in run 1 of "
-          "commit 3f2a91c (main)");
+          "commit 3f2a91c (main); `pawl baseline pin RUN --red --why REASON` makes this run what the next "
+          "are compared with");
     }
   }
 }
@@ -262,7 +265,8 @@ TEST(FailClosed, ABaselineWithoutTheMetricOrThePredictionsIsNoBaseline) {
               HasSubstr("run 1 of commit 3f2a91c (main) left no predictions.csv"));
   in.baseline->evidence.metrics.clear();
   EXPECT_EQ(kind(max_drop(.01), in), VerdictKind::no_baseline);
-  EXPECT_THAT(judge(policy(max_drop(.01)), in).headline, HasSubstr("has no accuracy"));
+  EXPECT_THAT(judge(policy(max_drop(.01)), in).headline,
+              HasSubstr("has no accuracy; `pawl baseline pin RUN"));
 }
 
 TEST(Bootstrap, OnlyWhileTheBranchWasNeverGreen) {
@@ -277,7 +281,10 @@ TEST(Bootstrap, OnlyWhileTheBranchWasNeverGreen) {
   EXPECT_EQ(verdict.headline, "accuracy is 0.9: nothing to compare with yet, main never had a green run");
   with.bootstrap = false;
   EXPECT_EQ(judge(with, in).kind, VerdictKind::no_baseline);
-  EXPECT_THAT(judge(with, in).headline, HasSubstr("`bootstrap: true`"));
+  EXPECT_THAT(
+      judge(with, in).headline,
+      EndsWith("`bootstrap: true` in the gate makes the first green run the baseline, `pawl baseline pin RUN "
+               "--red --why REASON` this one"));
 }
 
 TEST(Bootstrap, FloorsRulesAndStagesStillHold) {
