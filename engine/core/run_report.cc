@@ -22,6 +22,7 @@
 #include "engine/store/database.h"
 #include "engine/store/results.h"
 #include "engine/supervise/intent.h"
+#include "pipelines/seeds.h"
 
 namespace pawl::core {
 namespace {
@@ -167,6 +168,11 @@ Result<void> add_numbers(Db& db, const store::Run& run, const std::optional<std:
   for (const store::Metric& m : with_seed_means(metrics)) {
     if (is_rescoring(m.stage)) continue;
     report::Metric shown{m.name, m.unit, m.value, std::nullopt};
+    for (const store::Metric& of_seed : metrics) {
+      const auto seed = pipeline::seed_of(of_seed.stage);
+      if (seed && of_seed.name == m.name && pipeline::without_seed(of_seed.stage) == m.stage)
+        shown.by_seed.emplace_back(*seed, of_seed.value);
+    }
     for (const store::Metric& b : before) {
       if (b.name == m.name && b.stage == m.stage) shown.baseline = b.value;
     }

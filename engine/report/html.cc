@@ -199,11 +199,16 @@ std::string tensors(const RunReport& report) {
 }
 
 std::string metrics(const RunReport& report) {
-  Table table({{"Metric"}, {"This run", "num"}, {"Baseline", "num"}, {"Change", "num"}, {"Unit"}});
+  std::vector<Column> columns = {
+      {"Metric"}, {"This run", "num"}, {"Baseline", "num"}, {"Change", "num"}, {"Unit"}};
+  if (has_seeds(report)) columns.push_back({"Each seed", "wide"});
+  Table table(std::move(columns));
   for (const Metric& metric : report.metrics) {
-    table.add({code(metric.name), gate::format_number(metric.value),
-               metric.baseline ? gate::format_number(*metric.baseline) : "", difference(metric),
-               text(metric.unit)});
+    std::vector<std::string> cells = {code(metric.name), gate::format_number(metric.value),
+                                      metric.baseline ? gate::format_number(*metric.baseline) : "",
+                                      difference(metric), text(metric.unit)};
+    if (has_seeds(report)) cells.push_back(seed_values(metric));
+    table.add(cells);
   }
   return table_section("Metrics", table);
 }

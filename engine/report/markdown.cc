@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "engine/gate/wording.h"
@@ -12,8 +13,9 @@ namespace pawl::report {
 namespace {
 
 constexpr std::size_t kMaxRows = 40;
-constexpr std::size_t kMaxLogBytes = 8'000;
-constexpr std::size_t kMaxLogs = 3;
+constexpr std::size_t kMaxLogBytes = 8'000;  // of one log
+constexpr std::size_t kMinLogBytes = 800;
+constexpr std::size_t kMaxBytesOfLogs = 24'000;  // of all, as long as each has kMinLogBytes
 
 std::string code(std::string_view text) {
   return markdown_code(text, /*in_table=*/true);
@@ -117,11 +119,16 @@ std::string stages(const RunReport& report) {
 }
 
 std::string metrics(const RunReport& report) {
-  Table table("Metrics", {"Metric", "This run", "Baseline", "Change"});
+  std::vector<std::string> header = {"Metric", "This run", "Baseline", "Change"};
+  if (has_seeds(report)) header.emplace_back("Each seed");
+  Table table("Metrics", header);
   for (const Metric& metric : report.metrics) {
     const std::string unit = metric.unit.empty() ? "" : " " + prose(metric.unit);
-    table.add({code(metric.name), gate::format_number(metric.value) + unit,
-               metric.baseline ? gate::format_number(*metric.baseline) + unit : "", difference(metric)});
+    std::vector<std::string> cells = {code(metric.name), gate::format_number(metric.value) + unit,
+                                      metric.baseline ? gate::format_number(*metric.baseline) + unit : "",
+                                      difference(metric)};
+    if (has_seeds(report)) cells.push_back(seed_values(metric));
+    table.add(cells);
   }
   return table.text();
 }
@@ -132,19 +139,27 @@ std::string data(const RunReport& report) {
   return table.text();
 }
 
-// A summary is HTML: Markdown's escapes mean nothing in it, yet forges link what they find there.
+// A summary is HTML: Markdown's escapes mean nothing in it, yet forges link what they find there. Not within
+// <code>, so that "train@2" mentions nobody.
 std::string summary_text(std::string_view title) {
   std::string text = clean_line(title, 100);
   for (char& c : text) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!letter && std::string_view(" ,._-").find(c) == std::string_view::npos) c = '_';
+    if (!letter && std::string_view(" ,._-@").find(c) == std::string_view::npos) c = '_';
   }
   return text;
 }
 
-std::string log(const LogTail& tail) {
-  return fmt::format("<details><summary>Log of {}</summary>\n\n{}\n</details>\n\n", summary_text(tail.title),
-                     markdown_block(log_text(tail.text, kMaxLogBytes)));
+std::string log(const LogTail& tail, std::size_t max_bytes) {
+  return fmt::format("<details><summary>Log of <code>{}</code></summary>\n\n{}\n</details>\n\n",
+                     summary_text(tail.title), markdown_block(log_text(tail.text, max_bytes)));
+}
+
+// Of every attempt: with several seeds the last may be the one that failed.
+void add_logs(const std::vector<LogTail>& logs, std::vector<std::string>& sections) {
+  if (logs.empty()) return;
+  const std::size_t each = std::clamp(kMaxBytesOfLogs / logs.size(), kMinLogBytes, kMaxLogBytes);
+  for (const LogTail& tail : logs) sections.push_back(log(tail, each));
 }
 
 }  // namespace
@@ -153,10 +168,7 @@ std::string to_markdown(const RunReport& report) {
   constexpr std::string_view kNote = "_Cut here: the full report has the rest._\n";
   std::vector<std::string> sections = {findings(report), gate_checks(report), stages(report), metrics(report),
                                        data(report)};
-  if (!is_green(report)) {
-    for (std::size_t i = 0; i < report.logs.size() && i < kMaxLogs; ++i)
-      sections.push_back(log(report.logs[i]));
-  }
+  if (!is_green(report)) add_logs(report.logs, sections);
   std::string out = head(report);
   bool cut = false;
   for (const std::string& section : sections) {

@@ -139,6 +139,18 @@ std::string difference(const Metric& metric) {
   return (change > 0 ? "+" : "") + format_number(change);
 }
 
+std::string seed_values(const Metric& metric) {
+  std::vector<std::string> values;
+  for (const auto& [seed, value] : metric.by_seed)
+    values.push_back(fmt::format("{}: {}", seed, format_number(value)));
+  return join(values, ", ");
+}
+
+bool has_seeds(const RunReport& report) {
+  return std::any_of(report.metrics.begin(), report.metrics.end(),
+                     [](const Metric& metric) { return !metric.by_seed.empty(); });
+}
+
 std::string outcome(const Stage& stage) {
   return stage.attempts.empty() ? "not started" : stage.attempts.back().outcome;
 }

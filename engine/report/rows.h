@@ -31,6 +31,10 @@ std::string measured(const Finding& finding);
 // "+0.012" in the units of the metric; empty without a baseline.
 std::string difference(const Metric& metric);
 
+// "1: 0.861, 2: 0.878"; empty without seeds.
+std::string seed_values(const Metric& metric);
+bool has_seeds(const RunReport& report);
+
 // The outcome of the last attempt, or "not started".
 std::string outcome(const Stage& stage);
 bool succeeded(const Stage& stage);

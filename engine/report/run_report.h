@@ -51,6 +51,8 @@ struct Metric {
   std::string unit;
   double value = 0;
   std::optional<double> baseline;
+  // (seed, value) when the stage was run with several; `value` is their mean.
+  std::vector<std::pair<std::int64_t, double>> by_seed = {};
 };
 
 using Points = std::vector<std::pair<std::int64_t, double>>;  // (step, value), steps ascending

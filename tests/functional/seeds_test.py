@@ -53,6 +53,8 @@ class Seeds(PawlTest):
         run = self.pawl_json("run", self.clone, code=1)
         self.assertIn("accuracy (4 seeds, 0.801 to 0.804, mean 0.8025) against run 1", run["headline"])
         self.assertIn("worse in 100 % of the pairs", run["headline"])
+        summary = (self.home / "runs" / run["id"] / "report" / "summary.md").read_text()
+        self.assertIn("| `accuracy` | 0.8025 | 0.9025 | -0.1 | 1: 0.801, 2: 0.802, 3: 0.803, 4: 0.804 |", summary)
         self.commit("another number of seeds", level="0.9005",
                     **{"__pawl__yml": PIPELINE.replace("seeds: 4", "seeds: [1, 2, 3, 17, 5]")})
         run = self.pawl_json("run", self.clone)
@@ -65,6 +67,8 @@ class Seeds(PawlTest):
         self.commit("one crashes", crash="2")
         run = self.pawl_json("run", self.clone, code=1)
         self.assertIn("stage train@2: rank 0 ended with exit code 1", run["headline"])
+        summary = (self.home / "runs" / run["id"] / "report" / "summary.md").read_text()
+        self.assertIn("<code>train@2, attempt 1</code>", summary)
         (self.clone / "crash").unlink()
         self.commit("one is NaN", nan="")
         run = self.pawl_json("run", self.clone, code=3)

@@ -168,9 +168,43 @@ TEST(Markdown, IsCappedAndSaysSo) {
   EXPECT_THAT(text, HasSubstr("### Stages")) << "a section that fits is there although one before did not";
 }
 
-// The text without its code spans, as CommonMark finds them: a run of backticks up to the next of equal
-// length.
-std::string without_code(std::string_view text) {
+TEST(Markdown, ListsEverySeed) {
+  RunReport report = exploded_run();
+  report.metrics = {{"accuracy", "", 0.9, 0.91, {{1, 0.89}, {17, 0.91}}}, {"epochs", "", 2, {}}};
+  report.logs.clear();
+  for (int seed = 1; seed <= 30; ++seed) {
+    const std::string text = "seed " + std::to_string(seed) + " is out of luck\n";
+    report.logs.push_back(
+        {"train@" + std::to_string(seed) + ", attempt 1", std::string(5000, '.') + "\n" + text, false});
+  }
+  const std::string text = to_markdown(report);
+  EXPECT_THAT(text, HasSubstr("| Change | Each seed |"));
+  EXPECT_THAT(text, HasSubstr("| `accuracy` | 0.9 | 0.91 | -0.01 | 1: 0.89, 17: 0.91 |"));
+  EXPECT_THAT(text, HasSubstr("| `epochs` | 2 |  |  |  |"));
+  for (int seed = 1; seed <= 30; ++seed) {
+    EXPECT_THAT(text, HasSubstr("<summary>Log of <code>train@" + std::to_string(seed) +
+                                ", attempt 1</code></summary>"));
+    EXPECT_THAT(text, HasSubstr("seed " + std::to_string(seed) + " is out of luck"));
+  }
+  EXPECT_THAT(to_html(report), HasSubstr("<td class=\"wide\">1: 0.89, 17: 0.91</td>"));
+  EXPECT_THAT(to_markdown(worse_model()), Not(HasSubstr("Each seed")));
+}
+
+TEST(Markdown, ALogHasTheNameOfItsStage) {
+  RunReport report = worse_model();
+  report.logs = {{"evaluate@baseline, attempt 1", "scored\n", true}};
+  EXPECT_THAT(to_markdown(report),
+              HasSubstr("<summary>Log of <code>evaluate@baseline, attempt 1</code></summary>"));
+  report.logs = {{"</code></summary><script>", "scored\n", true}};
+  EXPECT_THAT(to_markdown(report),
+              HasSubstr("<summary>Log of <code>__code___summary__script_</code></summary>"));
+}
+
+// The text without what is code: HTML's, and spans as CommonMark finds them, a run of backticks up to the
+// next of equal length.
+std::string without_code(std::string text) {
+  for (std::size_t at; (at = text.find("<code>")) != std::string::npos;)
+    text.replace(at, text.find("</code>", at) + 7 - at, "CODE");
   const auto run_at = [&](std::size_t at) {
     return std::min(text.find_first_not_of('`', at), text.size()) - at;
   };
@@ -182,8 +216,8 @@ std::string without_code(std::string_view text) {
     }
     const std::size_t length = run_at(at);
     std::size_t end = text.find('`', at + length);
-    while (end != std::string_view::npos && run_at(end) != length) end = text.find('`', end + run_at(end));
-    if (end == std::string_view::npos) {
+    while (end != std::string::npos && run_at(end) != length) end = text.find('`', end + run_at(end));
+    if (end == std::string::npos) {
       out += text.substr(at, length);
       at += length;
     } else {
