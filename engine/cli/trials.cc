@@ -37,18 +37,21 @@ Result<Measurement> Trials::measure(const core::Trial& trial, const gate::Policy
     out.reused = true;
     return out;
   }
-  PAWL_ASSIGN(const store::Run run, train(trial));
+  PAWL_ASSIGN(const Trained trained, train(trial));
+  const store::Run& run = trained.run;
   if (run.verdict == "CANCELLED") return Error(ErrorCode::cancelled, run.headline);
   PAWL_ASSIGN(const bool whole, core::ran_to_its_end(db(), run));
   PAWL_ASSIGN(Measurement out, read(run, policy));
+  out.reused = trained.was_there;
   if (!whole) out.problem = run.headline;
   return out;
 }
 
-Result<store::Run> Trials::train(const core::Trial& trial) {
+Result<Trials::Trained> Trials::train(const core::Trial& trial) {
   if (local_) {
     PAWL_ASSIGN(const core::NewRun request, core::new_trial(trial, SystemClock().unix_ms()));
-    return local_->run(request);
+    PAWL_ASSIGN(store::Run run, local_->run(request));
+    return Trained{std::move(run)};
   }
   PAWL_ASSIGN(DaemonClient daemon, DaemonClient::connect(home()));
   PAWL_ASSIGN(const Json started,
@@ -58,16 +61,17 @@ Result<store::Run> Trials::train(const core::Trial& trial) {
                                                                             {"data", trial.data},
                                                                             {"versions", trial.versions}}));
   const std::string id = json_string(started, "id");
+  const bool was_there = json_bool(started, "was_there");
   if (!quiet_) {
+    const auto number = static_cast<long long>(json_int(started, "number"));
     std::fprintf(stderr,
-                 "pawl: the daemon trains run %lld, also when nobody waits; `pawl cancel %lld` stops it\n",
-                 static_cast<long long>(json_int(started, "number")),
-                 static_cast<long long>(json_int(started, "number")));
+                 "pawl: the daemon %s run %lld, also when nobody waits; `pawl cancel %lld` stops it\n",
+                 was_there ? "is at the same training already," : "trains", number, number);
   }
   PAWL_RETURN_IF_ERROR(follow_run(*record_, id, quiet_));
   PAWL_ASSIGN(auto run, store::find_run(db(), id));
   if (!run || !run->finished()) return Error(ErrorCode::unavailable, "the daemon lost the trial", id);
-  return std::move(*run);
+  return Trained{std::move(*run), was_there};
 }
 
 Result<pipeline::Pipeline> trial_pipeline(const trigger::Repository& repository, const std::string& commit,

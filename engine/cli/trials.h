@@ -15,7 +15,7 @@ namespace pawl::cli {
 
 struct Measurement {
   store::Run run;
-  bool reused = false;
+  bool reused = false;  // it was there: nothing was trained for this
   gate::Evidence evidence;
   // Why there is nothing to compare, when the training failed.
   std::string problem;
@@ -31,16 +31,20 @@ class Trials {
   const core::Home& home() { return local_ ? local_->engine().home() : record_->home; }
   store::Cas cas() { return store::Cas(home().cas()); }
 
-  // By a run of the record that used the trial's versions, else by training. A training that ends without
-  // metrics is a measurement with a problem. Errors: cancelled (an interrupt), others from the record and the
-  // daemon.
+  // By a run of the record that used the trial's versions, else by training; a trial of the same that the
+  // daemon is at is waited for. A training that ends without metrics is a measurement with a problem. Errors:
+  // cancelled (an interrupt), others from the record and the daemon.
   Result<Measurement> measure(const core::Trial& trial, const gate::Policy& policy);
   // Of a run that is on record.
   Result<Measurement> read(const store::Run& run, const gate::Policy& policy);
 
  private:
   explicit Trials(bool quiet) : quiet_(quiet) {}
-  Result<store::Run> train(const core::Trial& trial);
+  struct Trained {
+    store::Run run;
+    bool was_there = false;
+  };
+  Result<Trained> train(const core::Trial& trial);
 
   bool quiet_;
   std::unique_ptr<LocalEngine> local_;  // this, or the daemon's record

@@ -63,8 +63,13 @@ class Engine {
   void run_branch(const std::string& project, const std::string& branch, const std::string& who,
                   std::function<void(Result<store::Run>)> done);
   // A trial of a project's commit, which its mirror must have; `trial.repository`, `target` and the folders
-  // that the project is configured with are filled in.
-  void start_trial(Trial trial, std::function<void(Result<store::Run>)> done);
+  // that the project is configured with are filled in. What is being trained, or was meanwhile, is not
+  // trained once more.
+  struct StartedTrial {
+    store::Run run;
+    bool was_there = false;
+  };
+  void start_trial(Trial trial, std::function<void(Result<StartedTrial>)> done);
   Result<void> cancel(const std::string& run_id, const std::string& who);
   Result<store::Baseline> pin_baseline(const Pin& pin);
   Result<store::Baseline> unpin_baseline(const Unpin& unpin);
@@ -96,6 +101,7 @@ class Engine {
   Engine(Home home, Install install, schedule::Machine machine, EventLoop& loop, const Clock& clock,
          FileLock lock, Db db);
   Result<store::Run> insert_run(const NewRun& run);
+  Result<StartedTrial> join_or_create(const NewRun& trial);
   void drive(const store::Run& run, RunSource source);
   void abandon(const store::Run& run);
   void sync_projects();

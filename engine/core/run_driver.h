@@ -43,6 +43,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
 
   bool finished() const { return run_.finished(); }
   const store::Run& run() const { return run_; }
+  const RunSource& source() const { return source_; }
   // Why nothing of the run moves, for `pawl status`; empty when something does.
   std::string why_waiting() const;
 

@@ -58,6 +58,18 @@ Result<NewRun> new_trial(const Trial& trial, int64_t now_ms) {
   return run;
 }
 
+bool trains_the_same(const store::Run& open, const RunSource& source, const NewRun& asked) {
+  if (!is_trial(open) || open.finished() || !open.cancel.empty()) return false;
+  if (open.project != asked.project || open.commit_sha != asked.sha) return false;
+  // A dataset that is not pinned to a version is whatever its folder has.
+  const auto unpinned = [](const RunSource& of) {
+    std::map<std::string, std::string> folders = of.data;
+    std::erase_if(folders, [&](const auto& folder) { return of.versions.contains(folder.first); });
+    return folders;
+  };
+  return source.versions == asked.source.versions && unpinned(source) == unpinned(asked.source);
+}
+
 Result<DataDigests> data_used(Db& db, const Home& home, const store::Run& run) {
   PAWL_ASSIGN(auto used, store::data_of(db, run.id));
   const std::string checkout = home.source(run.id) + "/";

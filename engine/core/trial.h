@@ -34,6 +34,10 @@ struct Trial {
 // Error not_found: the repository does not have the commit.
 Result<NewRun> new_trial(const Trial& trial, int64_t now_ms);
 
+// Whether an open run, made from this source, is a trial that trains what `asked` would: the same commit on
+// the same versions. One that somebody cancelled is not: it will measure nothing.
+bool trains_the_same(const store::Run& open, const RunSource& source, const NewRun& asked);
+
 // What the run used, without what lies in the repository itself: that comes with the commit.
 Result<DataDigests> data_used(Db& db, const Home& home, const store::Run& run);
 

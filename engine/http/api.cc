@@ -424,9 +424,13 @@ void Api::add_acting_routes(Router& router) {
                };
                read("data", trial.data);
                read("versions", trial.versions);
-               engine_.start_trial(std::move(trial), [respond](const Result<store::Run>& run) {
-                 respond(run.ok() ? json_response(201, core::run_json(*run)) : error_response(run.error()));
-               });
+               engine_.start_trial(std::move(trial),
+                                   [respond](const Result<core::Engine::StartedTrial>& started) {
+                                     if (!started.ok()) return respond(error_response(started.error()));
+                                     Json run = core::run_json(started->run);
+                                     run["was_there"] = started->was_there;
+                                     respond(json_response(started->was_there ? 200 : 201, run));
+                                   });
              }));
   router.add("POST", "/api/v1/projects/{project}/runs",
              on_engine([this](const Request& request, const Responder& respond) {

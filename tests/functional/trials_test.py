@@ -1,9 +1,10 @@
 """What a change came from: `pawl attribute` (code or data) and `pawl bisect` (which commit), by real trainings."""
 
 import json
+import subprocess
 import unittest
 
-from harness import PawlTest, wait_until
+from harness import DEADLINE_S, PAWL, PawlTest, wait_until
 
 PIPELINE = """
 version: 1
@@ -223,6 +224,40 @@ class Daemon(TrialsTest):
         self.assertEqual(found["suspects"][0]["commit"], self.git("rev-parse", "HEAD~2"))
         self.assertEqual(len(self.runs()), 2 + len(found["steps"]))
         self.assertEqual({run["branch"] for run in self.runs()}, {"main", "trial:bisect"})
+
+    def start_bisect(self, commits, *flags):
+        process = subprocess.Popen(
+            [PAWL, "--home", str(self.home), *flags, "bisect", commits, "--path", str(self.clone), "--project", "model"],
+            env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_what_is_being_trained_is_waited_for(self):
+        go = self.dir / "go"
+        good = self.git("rev-parse", "HEAD")
+        waits = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+        suspect = self.commit(train__py=waits + TRAIN, skill="0.8")
+        commits = f"{good}..{self.push(train__py=TRAIN)}"
+        self.wait_run(2)
+        first = self.start_bisect(commits, "--json")
+        self.wait_run(3, "running")
+        second = self.start_bisect(commits)
+        told = next((line for line in second.stderr if "the daemon" in line), "nothing")
+        self.assertIn("is at the same training already, run 3", told)
+        go.touch()
+        found = json.loads(first.communicate(timeout=DEADLINE_S)[0])
+        self.assertEqual([s["commit"] for s in found["suspects"]], [suspect])
+        out, err = second.communicate(timeout=DEADLINE_S)
+        self.assertIn(suspect, out)
+        self.assertIn("run 3, which was there", err)
+        self.assertEqual(len(self.runs()), 3)
+
+    def test_what_was_trained_meanwhile_is_not_trained_again(self):
+        trial = json.dumps({"commit": self.git("rev-parse", "HEAD"),
+                            "versions": {d["dataset"]: d["digest"] for d in self.wait_run(1)["data"]}})
+        status, body = self.request("POST", "/api/v1/projects/model/trials", trial)
+        self.assertEqual((status, json.loads(body)["number"], json.loads(body)["was_there"]), (200, 1, True))
 
     def test_attribute(self):
         self.push(skill="0.8")
