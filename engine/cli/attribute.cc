@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/trials.h"
@@ -29,6 +30,16 @@ std::string what_changed(const Side& before, const Side& now) {
   const bool code = before.run.commit_sha != now.run.commit_sha;
   const bool data = before.data != now.data;
   return code && data ? "code and data" : code ? "code" : data ? "data" : "";
+}
+
+// In quotes. A dataset that only one of them has comes with the code.
+std::vector<std::string> changed_datasets(const Side& before, const Side& now) {
+  std::vector<std::string> out;
+  for (const auto& [dataset, digest] : now.data) {
+    const auto old = before.data.find(dataset);
+    if (old != before.data.end() && old->second != digest) out.push_back("'" + dataset + "'");
+  }
+  return out;
 }
 
 class Attribute {
@@ -189,6 +200,11 @@ class Attribute {
     if (changed_.empty()) out.push_back("neither the code nor the data changed: what differs is chance");
     if (changed_ == "code") out.push_back("only the code changed: all of it is the code's");
     if (changed_ == "data") out.push_back("only the data changed: all of it is the data's");
+    if (const auto datasets = changed_datasets(before_, now_); datasets.size() > 1) {
+      out.push_back(fmt::format(
+          "{} datasets changed, {}: the effect of the data is one number for all of them together",
+          datasets.size(), join(datasets, ", ")));
+    }
     if (several_test_sets_)
       out.push_back(
           "the data has another test set too: the effect of the data is that of the training data and "

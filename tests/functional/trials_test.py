@@ -127,6 +127,22 @@ class Attribute(TrialsTest):
         self.assertEqual(found["changed"], "data")
         self.assertEqual(self.trainings(), 3)
 
+    def test_several_datasets_have_one_effect(self):
+        test = self.dir / "test"
+        self.quality(0, test)
+        self.begin()
+        pipeline = PIPELINE.format(data=self.data, keep="").replace("data: {", f"data: {{test: {{path: {test}}}, ")
+        self.run_commit(**{"__pawl__yml": pipeline})
+        self.quality(-0.01)
+        self.pawl("run", self.clone)
+        note = "2 datasets changed, 'test', 'train': the effect of the data is one number"
+        self.assertNotIn(note, " ".join(self.attribute()["notes"]))
+        self.quality(1, test)
+        self.pawl("run", self.clone)
+        self.assertIn(note, self.pawl("attribute", "3", "--against", "1", "--path", self.clone).stdout)
+        # What tells them apart.
+        self.assertNotIn(note, " ".join(self.attribute("--against", "2")["notes"]))
+
     def test_a_training_that_fails_and_runs_that_measured_nothing(self):
         self.begin(", keep: copy")
         self.run_commit()
