@@ -127,6 +127,21 @@ class Attribute(TrialsTest):
         self.assertEqual(found["changed"], "data")
         self.assertEqual(self.trainings(), 3)
 
+    def test_trials_use_the_test_set(self):
+        self.begin(", keep: copy")
+        conditions = """
+  conditions:
+    - {condition: n > 0.5 +/- 0.1, reliability: 0.9, steps: 3, on_spent: block}
+"""
+        self.run_commit(**{"__pawl__yml": PIPELINE.format(data=self.data, keep=", keep: copy") + conditions})
+        self.quality(-0.08)
+        self.run_commit("FAIL", skill="0.89")
+        self.attribute(run="2")
+        [testset] = self.pawl_json("gate", "budget")["test_sets"]
+        self.assertEqual((testset["uses"], testset["standing"]), (3, "retired"))
+        # The last had no answer any more, and was measured.
+        self.assertEqual([run["verdict"] for run in self.runs()], ["PASS", "FAIL", "PASS", "FAIL"])
+
     def test_several_datasets_have_one_effect(self):
         test = self.dir / "test"
         self.quality(0, test)
