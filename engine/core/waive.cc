@@ -18,6 +18,7 @@ constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 constexpr std::size_t kMinCommitDigits = 7;
 constexpr std::size_t kMaxText = 500;
 constexpr std::array<std::string_view, 4> kChecks = {"floor", "ceiling", "max_drop", "paired"};
+constexpr std::array<std::string_view, 3> kSliceChecks = {"floor", "max_drop", "paired"};
 
 Error invalid(std::string message) {
   return Error(ErrorCode::invalid, std::move(message));
@@ -42,7 +43,8 @@ Error unknown(std::string_view what, const std::string& name, const std::vector<
       fmt::format("{} '{}'{}", what, name, near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
 }
 
-bool is_known(const std::string& name, const std::vector<std::string>& known) {
+template <class Names>
+bool is_known(const std::string& name, const Names& known) {
   return std::find(known.begin(), known.end(), name) != known.end();
 }
 
@@ -66,15 +68,26 @@ Result<void> check_metric(Db& db, const NewWaiver& asked, const std::string& pro
                                 project));
   if (!is_known(asked.metric, known))
     return unknown(fmt::format("no run of {} reported a metric", project), asked.metric, known);
-  if (!asked.check.empty() && std::find(kChecks.begin(), kChecks.end(), asked.check) == kChecks.end())
+  if (asked.check.empty()) return {};
+  if (!is_known(asked.check, kChecks))
     return invalid(
         fmt::format("'{}' cannot be waived: a check is floor, ceiling, max_drop or paired", asked.check));
+  if (!asked.slice.empty() && !is_known(asked.check, kSliceChecks)) {
+    return invalid(
+        fmt::format("a slice has no '{}': its checks are floor, max_drop and paired", asked.check));
+  }
   return {};
 }
 
 Result<void> check_rule(const NewWaiver& asked) {
   if (!asked.check.empty() || !asked.slice.empty())
     return invalid("a rule has no check and no slice: they belong to a metric");
+  if (asked.rule == rules::gate_rule().name) {
+    return invalid(fmt::format(
+        "'{}' cannot be waived: a training that it stopped left nothing to judge, so it would stay red; let "
+        "`gate.early` on the target branch allow more, or switch it off there",
+        asked.rule));
+  }
   if (rules::find_rule(asked.rule) != nullptr) return {};
   std::vector<std::string> known;
   for (const rules::RuleDef& rule : rules::rule_table()) known.emplace_back(rule.name);

@@ -1,5 +1,6 @@
 #include "engine/core/waive.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,8 @@
 
 namespace pawl::core {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr int64_t kNow = 1'795'867'200'000;  // 2026-11-28
 constexpr int64_t kDayMs = 24 * 3600 * 1000;
@@ -117,6 +120,19 @@ TEST_F(WaiveTest, MistypedNamesAreRefused) {
   w = asked();
   w.commit = "abc";
   EXPECT_EQ(refusal(w), "'abc' is no commit: write at least 7 of its hexadecimal digits");
+}
+
+TEST_F(WaiveTest, WhatCanHaveNoEffectIsRefused) {
+  NewWaiver w = asked();
+  w.metric.clear();
+  w.rule = "worse_than_green";
+  EXPECT_THAT(refusal(w), HasSubstr("left nothing to judge"));
+  w = asked();
+  w.slice = "lang=de";
+  w.check = "ceiling";
+  EXPECT_EQ(refusal(w), "a slice has no 'ceiling': its checks are floor, max_drop and paired");
+  w.check = "paired";
+  EXPECT_TRUE(add(w).ok());
 }
 
 TEST_F(WaiveTest, TheGateSeesThoseOfTheRunNewestFirst) {
