@@ -397,8 +397,9 @@ void CommandLine::add_waiver_commands() {
                     [this] { return pawl::cli::waiver_add(global, waiver_add); });
   auto* metric = c->add_option("--metric", waiver_add.metric, "The metric whose checks may be red");
   c->add_option("--rule", waiver_add.rule, "The rule that may fire")->excludes(metric);
-  c->add_option("--check", waiver_add.check, "Of the metric this check only (default: all four)")
-      ->check(CLI::IsMember({"floor", "ceiling", "max_drop", "paired"}))
+  const auto checks = pawl::core::waivable_checks();
+  c->add_option("--check", waiver_add.check, "Of the metric this check only (default: all of them)")
+      ->check(CLI::IsMember(std::vector<std::string>(checks.begin(), checks.end())))
       ->needs(metric);
   c->add_option("--slice", waiver_add.slice,
                 "Of the metric this slice, as the verdict names it: lang=de (default: the whole, no slice)")

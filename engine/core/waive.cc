@@ -17,7 +17,8 @@ namespace {
 constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 constexpr std::size_t kMinCommitDigits = 7;
 constexpr std::size_t kMaxText = 500;
-constexpr std::array<std::string_view, 4> kChecks = {"floor", "ceiling", "max_drop", "paired"};
+constexpr std::array<std::string_view, 6> kChecks = {"floor",  "ceiling", "max_drop",
+                                                     "paired", "seeds",   "sustained"};
 constexpr std::array<std::string_view, 3> kSliceChecks = {"floor", "max_drop", "paired"};
 
 Error invalid(std::string message) {
@@ -71,7 +72,8 @@ Result<void> check_metric(Db& db, const NewWaiver& asked, const std::string& pro
   if (asked.check.empty()) return {};
   if (!is_known(asked.check, kChecks))
     return invalid(
-        fmt::format("'{}' cannot be waived: a check is floor, ceiling, max_drop or paired", asked.check));
+        fmt::format("'{}' cannot be waived: a check is floor, ceiling, max_drop, paired, seeds or sustained",
+                    asked.check));
   if (!asked.slice.empty() && !is_known(asked.check, kSliceChecks)) {
     return invalid(
         fmt::format("a slice has no '{}': its checks are floor, max_drop and paired", asked.check));
@@ -127,6 +129,10 @@ constexpr std::string_view kSayWhy = "why: the reason (--why, or `why` in the AP
 constexpr std::string_view kSayWho = "who approves it (--by, or `who` in the API)";
 
 }  // namespace
+
+std::span<const std::string_view> waivable_checks() {
+  return kChecks;
+}
 
 Result<store::Waiver> add_waiver(Db& db, const NewWaiver& asked, int64_t now_unix_ms) {
   if (asked.metric.empty() == asked.rule.empty())

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ struct NewWaiver {
   std::string who;
   std::string expires;  // from now: "14d", at most kMaxWaiverDays
 };
+
+// What `check` may name.
+std::span<const std::string_view> waivable_checks();
 
 // Errors: invalid, with what to write instead; not_found (a project or metric of which no run is on record).
 // Needs the writing connection, as the next.

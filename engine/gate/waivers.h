@@ -19,7 +19,8 @@ struct Waiver {
   std::int64_t id = 0;
   std::string subject;  // the metric; the rule of a finding
   std::string slice;    // "lang=de"; empty: the whole, and no slice
-  std::string check;    // "floor", "ceiling", "max_drop", "paired", "finding"; empty: each but "finding"
+  // "floor", "ceiling", "max_drop", "paired", "seeds", "sustained", "finding"; empty: each but "finding".
+  std::string check;
   std::string approver;
   std::string reason;
   std::int64_t expires_unix_ms = 0;  // the first moment at which it does not hold

@@ -463,7 +463,7 @@ WaiverEntry read_waiver(Fields& in) {
       "is not the beginning of a commit's id");
   w.subject = in.text_that("subject", is_something, "must not be empty");
   w.slice = in.text("slice");
-  w.check = in.word("check", {"", "floor", "ceiling", "max_drop", "paired", "finding"});
+  w.check = in.word("check", {"", "floor", "ceiling", "max_drop", "paired", "seeds", "sustained", "finding"});
   w.reason = in.text_that("reason", is_something, "must not be empty");
   w.approver = in.text_that("approver", is_something, "must not be empty");
   w.created_ms = in.time("created_ms");

@@ -63,6 +63,15 @@ class Seeds(PawlTest):
         self.assertAlmostEqual(compared["a"], 0.9025)
         self.assertAlmostEqual(compared["b"], 0.8025)
 
+    def test_a_waiver_of_the_seeds(self):
+        self.commit("worse", level="0.8")
+        self.pawl("run", self.clone, code=1)
+        self.pawl("waiver", "add", "--metric", "accuracy", "--check", "max_drop", "--why", "x", "--expires", "1d")
+        self.assertNotIn("waived", self.pawl_json("run", self.clone, code=1)["headline"])
+        self.pawl("waiver", "add", "--metric", "accuracy", "--check", "seeds", "--why", "new labels", "--expires", "1d")
+        run = self.pawl_json("run", self.clone)
+        self.assertRegex(run["headline"], r"^waived: accuracy \(4 seeds.*\(waiver 2: new labels\)$")
+
     def test_a_seed_that_crashes_or_has_no_number(self):
         self.commit("one crashes", crash="2")
         run = self.pawl_json("run", self.clone, code=1)

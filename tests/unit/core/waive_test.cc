@@ -110,7 +110,8 @@ TEST_F(WaiveTest, MistypedNamesAreRefused) {
   EXPECT_EQ(refusal(w), "no run of model reported a metric 'acuracy'; did you mean 'accuracy'?");
   w = asked();
   w.check = "maxdrop";
-  EXPECT_EQ(refusal(w), "'maxdrop' cannot be waived: a check is floor, ceiling, max_drop or paired");
+  EXPECT_EQ(refusal(w),
+            "'maxdrop' cannot be waived: a check is floor, ceiling, max_drop, paired, seeds or sustained");
   w = asked();
   w.rule = "dead_relu";
   EXPECT_FALSE(add(w).ok()) << "a metric or a rule, not both";
@@ -133,6 +134,16 @@ TEST_F(WaiveTest, WhatCanHaveNoEffectIsRefused) {
   EXPECT_EQ(refusal(w), "a slice has no 'ceiling': its checks are floor, max_drop and paired");
   w.check = "paired";
   EXPECT_TRUE(add(w).ok());
+}
+
+TEST_F(WaiveTest, EveryCheckOfAMetricCanBeNamed) {
+  for (const std::string_view check : waivable_checks()) {
+    NewWaiver w = asked();
+    w.check = check;
+    auto added = add(w);
+    ASSERT_TRUE(added.ok()) << added.error().to_string();
+    EXPECT_EQ(added->check, check);
+  }
 }
 
 TEST_F(WaiveTest, TheGateSeesThoseOfTheRunNewestFirst) {

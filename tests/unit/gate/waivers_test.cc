@@ -67,12 +67,15 @@ Policy max_drop(double allowed) {
 }
 
 TEST(Waivers, AValidOneCoversTheCheckAndSaysWhoUntilWhenAndWhy) {
-  for (const Check check : {Check::floor, Check::ceiling, Check::max_drop, Check::paired}) {
+  for (const Check check :
+       {Check::floor, Check::ceiling, Check::max_drop, Check::paired, Check::seeds, Check::sustained}) {
     for (const Status status : {Status::fail, Status::inconclusive}) {
       const Reason out = applied(reason(check, status), {waiver("accuracy")});
       EXPECT_EQ(out.status, Status::waived) << to_string(check);
       EXPECT_EQ(out.waiver, 3);
       EXPECT_EQ(out.sentence, "accuracy fell; waived until 2026-12-01 by ada (waiver 3: new labels)");
+      const Waiver named = waiver("accuracy", std::string(to_string(check)));
+      EXPECT_EQ(applied(reason(check, status), {named}).status, Status::waived) << to_string(check);
     }
   }
 }

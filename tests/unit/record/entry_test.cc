@@ -73,6 +73,16 @@ TEST(Entry, EventsReadBackWhole) {
   }
 }
 
+TEST(Entry, AWaiverOfEveryCheckReadsBack) {
+  for (const char* check : {"", "floor", "ceiling", "max_drop", "paired", "seeds", "sustained", "finding"}) {
+    WaiverEntry waiver = sample_waiver();
+    waiver.waiver.check = check;
+    auto read = read_back(waiver);
+    ASSERT_TRUE(read.ok()) << read.error().to_string();
+    EXPECT_EQ(std::get<WaiverEntry>(*read).waiver.check, check);
+  }
+}
+
 TEST(Entry, ARunThatWasNeverJudgedReadsBack) {
   RunEntry run;
   run.run = sample_run().run;

@@ -1,13 +1,17 @@
 #include "engine/store/database.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include "engine/store/test_budgets.h"
 #include "engine/store/verdicts.h"
+#include "engine/store/waivers.h"
 #include "record_fixture.h"
 
 namespace pawl::store {
 namespace {
+
+using ::testing::ElementsAre;
 
 TEST_F(RecordTest, AnEmptyFileIsMigratedToTheNewestSchema) {
   EXPECT_GE(schema_version(), 1);
@@ -108,6 +112,55 @@ TEST_F(RecordTest, UsesAndEventsOfOneMachineKeepTheirOrder) {
   EXPECT_EQ(*count_test_uses(*db, "model", "t"), 2);
   EXPECT_FALSE(*pinned_baseline(*db, "model", "main"));
   EXPECT_TRUE(find_run(*db, make_run("AA").id)->value().made_here());
+}
+
+// Rows from before the comparison of seeds could be waived.
+TEST_F(RecordTest, WaiversOfAnOlderSchemaAreKeptAndCanNameMore) {
+  const std::string old = dir_->path() + "/old.db";
+  Waiver kept;
+  kept.project = "model";
+  kept.branch = "main";
+  kept.commit_sha = "abcdef0";
+  kept.subject = "accuracy";
+  kept.slice = "lang=de";
+  kept.check = "max_drop";
+  kept.reason = "new labels";
+  kept.approver = "ada";
+  kept.created_ms = 1000;
+  kept.expires_ms = 2000;
+  Waiver seeds = kept;
+  seeds.check = "seeds";
+  {
+    auto raw = Db::open(old, Db::Access::create);
+    ASSERT_TRUE(raw.ok());
+    for (const char* name : {"0001_initial", "0002_baselines", "0003_waivers", "0004_test_budget",
+                             "0005_evaluations", "0006_record"}) {
+      auto sql = read_file(fmt::format("{}/{}.sql", PAWL_MIGRATIONS_DIR, name), 1 << 20);
+      ASSERT_TRUE(sql.ok() && raw->exec(*sql).ok()) << name;
+    }
+    ASSERT_TRUE(raw->exec("PRAGMA user_version=6").ok());
+    EXPECT_FALSE(insert_waiver(*raw, seeds).ok());
+    for (int64_t id : {1, 2, 3}) ASSERT_EQ(*insert_waiver(*raw, kept), id);
+    ASSERT_TRUE(*revoke_waiver(*raw, 3, "bob", "fixed", 1500));
+    ASSERT_TRUE(raw->exec("DELETE FROM waivers WHERE id=1").ok());  // so that ids are not positions
+  }
+  auto db = open_record(old);
+  ASSERT_TRUE(db.ok()) << db.error().to_string();
+  const auto waivers = *waivers_of(*db, "model");
+  ASSERT_EQ(waivers.size(), 2u);
+  const Waiver& w = waivers[1];
+  EXPECT_THAT(
+      (std::vector{w.project, w.branch, w.commit_sha, w.subject, w.slice, w.check, w.reason, w.approver}),
+      ElementsAre("model", "main", "abcdef0", "accuracy", "lang=de", "max_drop", "new labels", "ada"));
+  EXPECT_EQ((std::vector{w.id, w.created_ms, w.expires_ms}), (std::vector<int64_t>{2, 1000, 2000}));
+  EXPECT_FALSE(w.revoked_ms);
+  EXPECT_EQ(waivers[0].id, 3);
+  EXPECT_EQ(waivers[0].revoked_ms, 1500);
+  EXPECT_EQ(waivers[0].revoked_by + ": " + waivers[0].revoked_why, "bob: fixed");
+  EXPECT_EQ(*insert_waiver(*db, seeds), 4);
+  seeds.check = "anything";
+  EXPECT_FALSE(insert_waiver(*db, seeds).ok());
+  EXPECT_EQ(*db->query_int("SELECT count(*) FROM sqlite_schema WHERE name='waivers_project'"), 1);
 }
 
 TEST_F(RecordTest, AFileThatIsNoDatabaseIsAnError) {
