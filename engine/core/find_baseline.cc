@@ -53,63 +53,91 @@ Recorded sort_events(const std::vector<store::Baseline>& events) {
   return out;
 }
 
+// The green runs on record, and which of their commits are in the past.
+struct Past {
+  Recorded recorded;
+  std::vector<gate::PastCommit> commits;  // nearest first
+  std::string base;
+  bool meets_branch = false;  // the target branch is another than the run's
+};
+
+bool wants_one(const gate::BaselineRule& rule) {
+  return rule.kind == Kind::last_green || rule.kind == Kind::tag;
+}
+
+void add_commits(const std::vector<gate::GreenRun>& runs, std::set<std::string>& out) {
+  for (const gate::GreenRun& run : runs) out.insert(run.commit);
+}
+
+Error history_is_cut(std::string_view what) {
+  return Error(
+      ErrorCode::unavailable,
+      fmt::format("the history of this clone is cut: {}; run `git fetch --unshallow --tags` (in GitHub "
+                  "Actions: fetch-depth: 0, in GitLab CI: GIT_DEPTH: 0)",
+                  what));
+}
+
+// Leaves the green runs whose commit has a tag that fits.
+Result<void> keep_tagged(const trigger::Repository& repository, const std::string& pattern,
+                         std::vector<gate::GreenRun>& runs) {
+  if (runs.empty()) return {};
+  PAWL_ASSIGN(auto tagged, trigger::tagged_commits(repository, pattern));
+  std::erase_if(runs, [&](const gate::GreenRun& run) { return !tagged.contains(run.commit); });
+  if (!runs.empty()) return {};
+  PAWL_ASSIGN(const bool shallow, trigger::is_shallow(repository));
+  if (shallow) return history_is_cut("which green runs are tagged cannot be told");
+  return {};
+}
+
+Result<Past> look_back(Db& db, const trigger::Repository& repository, const store::Run& run,
+                       const gate::Policy& policy) {
+  const gate::BaselineRule& rule = policy.baseline;
+  Past out;
+  PAWL_ASSIGN(auto events, store::baseline_events(db, run.project, run.target));
+  out.recorded = sort_events(events);
+  if (out.recorded.pinned && !policy.sustained) return out;
+  const bool chooses = !out.recorded.pinned;
+  if (chooses && rule.kind == Kind::tag)
+    PAWL_RETURN_IF_ERROR(keep_tagged(repository, rule.tag, out.recorded.all));
+  trigger::AncestryQuery ancestry{.commit = run.commit_sha, .heads = {}, .wanted = {}};
+  if (run.branch != run.target) ancestry.heads = trigger::heads_of_branch(repository, run.target);
+  if (chooses && wants_one(rule)) add_commits(out.recorded.all, ancestry.wanted);
+  if (!wants_one(rule) || policy.sustained) add_commits(out.recorded.since_pin, ancestry.wanted);
+  if (ancestry.wanted.empty()) return out;
+  if (rule.kind == Kind::rolling) ancestry.enough = static_cast<std::size_t>(rule.runs);
+  if (rule.kind == Kind::best || policy.sustained) ancestry.enough = ancestry.wanted.size();
+  PAWL_ASSIGN(trigger::Ancestry found, trigger::find_ancestors(repository, ancestry));
+  if (found.cut && found.found.size() < ancestry.wanted.size())
+    return history_is_cut("which earlier green run is the nearest cannot be told");
+  for (const trigger::Ancestor& ancestor : found.found)
+    out.commits.push_back({ancestor.commit, ancestor.distance});
+  out.meets_branch = !ancestry.heads.empty();
+  out.base = found.base;
+  return out;
+}
+
 class Finder {
  public:
   explicit Finder(const BaselineQuery& query) : query_(query), rule_(query.policy.baseline) {}
 
   Result<ComparedWith> run() {
-    const store::Run& run = query_.run;
-    PAWL_ASSIGN(auto events, store::baseline_events(query_.db, run.project, run.target));
-    recorded_ = sort_events(events);
-    out_.branch = run.target;
-    if (recorded_.pinned) {
-      PAWL_ASSIGN(out_.baseline, load(*recorded_.pinned, "pinned"));
+    PAWL_ASSIGN(past_, look_back(query_.db, query_.repository, query_.run, query_.policy));
+    out_.branch = query_.run.target;
+    if (past_.recorded.pinned) {
+      PAWL_ASSIGN(out_.baseline, load(*past_.recorded.pinned, "pinned"));
     }
-    if (!recorded_.pinned || query_.policy.sustained) PAWL_RETURN_IF_ERROR(look_back());
     if (query_.policy.sustained) {
-      PAWL_ASSIGN(out_.past, with_metrics(gate::in_commit_order(recorded_.since_pin, commits_)));
+      PAWL_ASSIGN(out_.past, with_metrics(gate::in_commit_order(past_.recorded.since_pin, past_.commits)));
     }
-    if (!recorded_.pinned) PAWL_RETURN_IF_ERROR(choose());
+    if (!past_.recorded.pinned) PAWL_RETURN_IF_ERROR(choose());
     return std::move(out_);
   }
 
  private:
-  bool wants_one() const { return rule_.kind == Kind::last_green || rule_.kind == Kind::tag; }
-
-  // Puts the commits of green runs that are in the past into commits_.
-  Result<void> look_back() {
-    if (rule_.kind == Kind::tag) {
-      PAWL_ASSIGN(auto tagged, trigger::tagged_commits(query_.repository, rule_.tag));
-      std::erase_if(recorded_.all, [&](const gate::GreenRun& run) { return !tagged.contains(run.commit); });
-    }
-    trigger::AncestryQuery ancestry{.commit = query_.run.commit_sha, .heads = {}, .wanted = {}};
-    if (query_.run.branch != query_.run.target)
-      ancestry.heads = trigger::heads_of_branch(query_.repository, query_.run.target);
-    if (wants_one()) add_commits(recorded_.all, ancestry.wanted);
-    if (!wants_one() || query_.policy.sustained) add_commits(recorded_.since_pin, ancestry.wanted);
-    if (ancestry.wanted.empty()) return {};
-    if (rule_.kind == Kind::rolling) ancestry.enough = static_cast<std::size_t>(rule_.runs);
-    if (rule_.kind == Kind::best || query_.policy.sustained) ancestry.enough = ancestry.wanted.size();
-    PAWL_ASSIGN(trigger::Ancestry found, trigger::find_ancestors(query_.repository, ancestry));
-    if (found.cut && found.found.size() < ancestry.wanted.size()) {
-      return Error(ErrorCode::unavailable,
-                   "the history of this clone is cut: which earlier green run is the nearest cannot be told; "
-                   "run `git fetch --unshallow` (in GitHub Actions: fetch-depth: 0)");
-    }
-    for (const trigger::Ancestor& ancestor : found.found)
-      commits_.push_back({ancestor.commit, ancestor.distance});
-    meets_branch_ = !ancestry.heads.empty();
-    base_ = found.base;
-    return {};
-  }
-
-  static void add_commits(const std::vector<gate::GreenRun>& runs, std::set<std::string>& out) {
-    for (const gate::GreenRun& run : runs) out.insert(run.commit);
-  }
-
   Result<void> choose() {
-    auto past = gate::in_commit_order(wants_one() ? recorded_.all : recorded_.since_pin, commits_);
-    if (!wants_one()) {
+    auto past = gate::in_commit_order(wants_one(rule_) ? past_.recorded.all : past_.recorded.since_pin,
+                                      past_.commits);
+    if (!wants_one(rule_)) {
       PAWL_ASSIGN(past, with_metrics(std::move(past)));
     }
     const auto choice = gate::choose_baseline(query_.policy, query_.candidate, past);
@@ -138,19 +166,19 @@ class Finder {
     if (!choice.medians.empty() && runs > 1)
       notes.push_back(fmt::format("medians of the last {} green runs", runs));
     // On the branch itself the parent is what one expects.
-    if (run.distance > (meets_branch_ ? 0 : 1)) {
+    if (run.distance > (past_.meets_branch ? 0 : 1)) {
       notes.push_back(fmt::format("{} commit{} before{}", run.distance, run.distance == 1 ? "" : "s",
-                                  meets_branch_ ? " the merge base" : ""));
+                                  past_.meets_branch ? " the merge base" : ""));
     }
     return join(notes, ", ");
   }
 
   void name_the_empty_past() {
-    if (recorded_.all.empty() && rule_.kind != Kind::tag) return;  // then the branch has none at all
-    if (base_.empty() && meets_branch_) {
+    if (past_.recorded.all.empty() && rule_.kind != Kind::tag) return;  // then the branch has none at all
+    if (past_.base.empty() && past_.meets_branch) {
       out_.branch = fmt::format("the history that this commit shares with {}", query_.run.target);
     } else {
-      const std::string& base = base_.empty() ? query_.run.commit_sha : base_;
+      const std::string& base = past_.base.empty() ? query_.run.commit_sha : past_.base;
       out_.branch = fmt::format("{} up to commit {}", query_.run.target, base.substr(0, 7));
     }
     if (rule_.kind == Kind::tag) out_.branch += fmt::format(", tagged {},", rule_.tag);
@@ -176,10 +204,7 @@ class Finder {
 
   const BaselineQuery& query_;
   const gate::BaselineRule& rule_;
-  Recorded recorded_;
-  std::vector<gate::PastCommit> commits_;  // nearest first
-  std::string base_;
-  bool meets_branch_ = false;  // the target branch is another than the run's
+  Past past_;
   ComparedWith out_;
 };
 
@@ -197,6 +222,16 @@ Result<ComparedWith> find_baseline(const BaselineQuery& query) {
   // A gate that compares with nothing must not be red because there is nothing to be told.
   if (!found.ok() && !gate::needs_baseline(query.policy)) return ComparedWith{{}, {}, {}, query.run.target};
   return found;
+}
+
+Result<void> check_history(Db& db, const trigger::Repository& repository, const store::Run& run,
+                           const gate::Policy& policy) {
+  if (!gate::needs_baseline(policy)) return {};
+  PAWL_ASSIGN(const bool shallow, trigger::is_shallow(repository));
+  if (!shallow) return {};
+  auto past = look_back(db, repository, run, policy);
+  if (!past.ok()) return std::move(past).error();
+  return {};
 }
 
 Result<Placement> place_green_run(Db& db, const trigger::Repository& repository, const store::Run& run) {

@@ -36,6 +36,11 @@ struct ComparedWith {
 // it says which level is accepted. Error unavailable when a shallow clone cannot tell.
 Result<ComparedWith> find_baseline(const BaselineQuery& query);
 
+// What of that can be told before anything is trained: error unavailable, with what to do, when the gate
+// compares and a shallow clone does not reach the green runs.
+Result<void> check_history(Db& db, const trigger::Repository& repository, const store::Run& run,
+                           const gate::Policy& policy);
+
 // Where a green run belongs among those of its branch.
 struct Placement {
   int64_t seen = 0;  // the row of the latest green one when this was found out, 0: none

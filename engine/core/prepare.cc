@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/files.h"
+#include "engine/core/find_baseline.h"
 #include "engine/core/green_runs.h"
 #include "engine/core/kept_data.h"
 #include "engine/core/push_events.h"
@@ -80,6 +81,18 @@ Result<std::optional<gate::Verdict>> refuse_shared_examples(const Prepared& prep
   return std::optional<gate::Verdict>();
 }
 
+// What the gate needs of it. A trial measures, whatever the gate can say.
+Result<void> look_at_the_past(const Home& home, const trigger::Repository& repository, const store::Run& run,
+                              Prepared& out) {
+  const gate::Policy& gate = out.pipeline.gate;
+  PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
+  PAWL_RETURN_IF_ERROR(check_history(db, repository, run, gate));
+  if (gate.early) {
+    PAWL_ASSIGN(out.green_runs, last_green_runs(db, repository, run, gate.early->runs));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
@@ -127,10 +140,10 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
     PAWL_ASSIGN(auto gate, target_gate(repository, run.target));
     if (gate) out.pipeline.gate = *gate;
   }
-  if (is_trial(run)) out.pipeline.gate.early.reset();  // a bad commit is to be measured to its end
-  if (out.pipeline.gate.early) {
-    PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
-    PAWL_ASSIGN(out.green_runs, last_green_runs(db, repository, run, out.pipeline.gate.early->runs));
+  if (is_trial(run)) {
+    out.pipeline.gate.early.reset();  // a bad commit is to be measured to its end
+  } else {
+    PAWL_RETURN_IF_ERROR(look_at_the_past(home, repository, run, out));
   }
   for (const pipeline::Dataset& dataset : out.pipeline.data) {
     trigger::DataSpec spec = data_spec(dataset, source.data, checkout);

@@ -34,11 +34,13 @@ std::optional<double> median_of(const MetricRule& rule, const Evidence& candidat
 }  // namespace
 
 bool needs_baseline(const Policy& policy) {
-  return std::any_of(policy.metrics.begin(), policy.metrics.end(), [&](const MetricRule& rule) {
-    return rule.max_drop || rule.paired || rule.seeds || policy.sustained ||
-           std::any_of(rule.slices.begin(), rule.slices.end(),
-                       [](const SliceRule& slices) { return slices.max_drop || slices.margin; });
-  });
+  const bool asks = std::any_of(policy.conditions.begin(), policy.conditions.end(),
+                                [](const ConditionRule& rule) { return compares(rule.condition); });
+  return asks || std::any_of(policy.metrics.begin(), policy.metrics.end(), [&](const MetricRule& rule) {
+           return rule.max_drop || rule.paired || rule.seeds || policy.sustained ||
+                  std::any_of(rule.slices.begin(), rule.slices.end(),
+                              [](const SliceRule& slices) { return slices.max_drop || slices.margin; });
+         });
 }
 
 std::vector<GreenRun> in_commit_order(std::vector<GreenRun> runs, std::span<const PastCommit> nearest_first) {

@@ -164,6 +164,12 @@ Result<Ancestry> find_ancestors(const Repository& repository, const AncestryQuer
   return Walk(opened.get(), query, std::move(shallow)).run();
 }
 
+Result<bool> is_shallow(const Repository& repository) {
+  PAWL_ASSIGN(RepositoryPtr opened, open_repository(repository.path()));
+  PAWL_ASSIGN(const auto shallow, shallow_commits(opened.get()));
+  return !shallow.empty();
+}
+
 std::vector<std::string> heads_of_branch(const Repository& repository, const std::string& branch) {
   std::vector<std::string> out;
   for (const char* where : {"refs/heads/", "refs/remotes/origin/"}) {

@@ -39,6 +39,9 @@ struct Ancestry {
 // The commit and the heads must be in the repository: error not_found.
 Result<Ancestry> find_ancestors(const Repository& repository, const AncestryQuery& query);
 
+// Whether the history of the repository is cut somewhere (`git clone --depth`).
+Result<bool> is_shallow(const Repository& repository);
+
 // The heads of a branch that are known here: refs/heads and refs/remotes/origin, which differ in a clone.
 std::vector<std::string> heads_of_branch(const Repository& repository, const std::string& branch);
 

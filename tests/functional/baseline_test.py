@@ -90,8 +90,32 @@ class Ancestors(BaselineTest):
         self.git("clone", "--quiet", "--depth=2", f"file://{self.bare}", self.clone, cwd=self.dir)
         self.run_here("ERROR", "--project", "model")
         self.assertIn("git fetch --unshallow", self.last["headline"])
+        self.assertEqual(self.last["stages"], [], "nothing was trained")
         self.git("fetch", "--quiet", "--unshallow")
         self.assertEqual(self.run_here("PASS", "--project", "model"), 1)
+
+    def test_a_shallow_clone_without_the_tags_is_told_to_fetch(self):
+        self.write({".pawl.yml": PIPELINE.replace("gate:", "gate:\n  baseline: {tag: 'v*'}")})
+        self.run_commit(0.9)
+        self.git("tag", "v1")
+        self.git("push", "--quiet", "origin", "v1")
+        self.push("no run of this")
+        self.clone = self.dir / "shallow"
+        self.git("clone", "--quiet", "--depth=1", f"file://{self.bare}", self.clone, cwd=self.dir)
+        self.run_here("ERROR", "--project", "model")
+        self.assertIn("which green runs are tagged cannot be told", self.last["headline"])
+        self.assertEqual(self.last["stages"], [], "nothing was trained")
+        self.git("fetch", "--quiet", "--unshallow", "--tags")
+        self.assertEqual(self.run_here("PASS", "--project", "model"), 1)
+
+    def test_a_shallow_clone_is_enough_where_history_says_nothing(self):
+        self.run_commit(0.9)
+        self.push("no run of this")
+        self.pawl("baseline", "pin", "1", "--why", "it is good")
+        self.clone = self.dir / "shallow"
+        self.git("clone", "--quiet", "--depth=1", f"file://{self.bare}", self.clone, cwd=self.dir)
+        self.assertEqual(self.run_here("PASS", "--project", "model"), 1)
+        self.assertEqual(self.run_here("PASS", "--project", "first-run"), None)
 
     def test_a_shallow_clone_is_enough_for_a_gate_that_does_not_compare(self):
         self.write({".pawl.yml": PIPELINE.replace(", max_drop: 0.05, paired: {margin: 0.05}", "")})

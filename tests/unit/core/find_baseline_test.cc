@@ -1,6 +1,7 @@
 #include "engine/core/find_baseline.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "engine/core/unpin.h"
@@ -11,6 +12,8 @@
 
 namespace pawl::core {
 namespace {
+
+using ::testing::HasSubstr;
 
 // A record beside a repository.
 class FindBaseline : public trigger::GitTest {
@@ -132,6 +135,31 @@ TEST_F(FindBaseline, APinNeedsNoHistory) {
   EXPECT_FALSE(find(elsewhere).ok());
   policy_.metrics[0].max_drop.reset();
   EXPECT_EQ(found(elsewhere), Found(0, "")) << "nothing is compared";
+}
+
+TEST_F(FindBaseline, AShallowCloneIsToldBeforeAnythingIsTrained) {
+  commit("a");
+  const std::string b = commit("b");
+  const store::Run run = add_run(commit("c"));
+  const auto clone = [&](int depth) {
+    const std::string to = fmt::format("{}/clone-{}", dir_->path(), depth);
+    git({"clone", "--quiet", fmt::format("--depth={}", depth), "file://" + path(), to});
+    return trigger::Repository(to);
+  };
+  const trigger::Repository cut = clone(1), deep = clone(2);
+  const auto told = [&](const trigger::Repository& in) {
+    auto checked = check_history(*db_, in, run, policy_);
+    return checked.ok() ? std::string() : checked.error().to_string();
+  };
+  EXPECT_EQ(told(cut), "") << "there is no green run to be found";
+  add_event(add_run(b));
+  EXPECT_THAT(told(cut), HasSubstr("git fetch --unshallow"));
+  EXPECT_EQ(told(deep), "");
+  EXPECT_EQ(told(repository()), "");
+  policy_.metrics.clear();
+  EXPECT_EQ(told(cut), "") << "nothing is compared";
+  policy_.conditions.emplace_back().condition = *gate::parse_condition("n - o > 0.1 +/- 0.05", "");
+  EXPECT_THAT(told(cut), HasSubstr("git fetch --unshallow"));
 }
 
 TEST_F(FindBaseline, AnEmptyPastHasAName) {

@@ -121,6 +121,11 @@ TEST(NeedsBaseline, OnlyWhatCompares) {
   policy.metrics[0].slices.clear();
   policy.sustained = SustainedRule{};
   EXPECT_TRUE(needs_baseline(policy));
+  policy = {};
+  policy.conditions.emplace_back().condition = *parse_condition("n > 0.8 +/- 0.1", "");
+  EXPECT_FALSE(needs_baseline(policy));
+  policy.conditions[0].condition = *parse_condition("d < 0.1 +/- 0.05", "");
+  EXPECT_TRUE(needs_baseline(policy));
 }
 
 }  // namespace

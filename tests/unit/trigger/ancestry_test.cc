@@ -107,6 +107,8 @@ TEST_F(AncestryTest, AShallowCloneSaysThatItsHistoryIsCut) {
   const std::string clone = dir_->path() + "/clone";
   git({"clone", "--quiet", "--depth=2", "file://" + path(), clone});
   const Repository shallow(clone);
+  EXPECT_TRUE(*is_shallow(shallow));
+  EXPECT_FALSE(*is_shallow(repository()));
   const auto near = find_ancestors(shallow, {.commit = c, .heads = {}, .wanted = {a, b}});
   ASSERT_TRUE(near.ok()) << near.error().to_string();
   EXPECT_THAT(commits(*near), ElementsAre(b));
