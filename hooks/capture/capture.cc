@@ -152,6 +152,19 @@ pawl_status pawl_capture_tensor(pawl_capture* capture, uint32_t series, const vo
   });
 }
 
+pawl_status pawl_capture_tensors(pawl_capture* capture, const pawl_tensor* tensors, size_t count,
+                                 size_t tensor_size) {
+  if (tensor_size != sizeof(pawl_tensor) || (tensors == nullptr && count > 0)) return PAWL_E_ARGUMENT;
+  pawl_status result = PAWL_OK;
+  for (const pawl_tensor* tensor = tensors; tensor != tensors + count; ++tensor) {
+    const pawl_status status = pawl_capture_tensor(capture, tensor->series, tensor->data,
+                                                   static_cast<pawl_dtype>(tensor->dtype), tensor->count);
+    if (status != PAWL_OK) result = status;
+    if (status != PAWL_OK && status != PAWL_E_FULL) break;
+  }
+  return result;
+}
+
 int pawl_capture_stop_requested(pawl_capture* capture) {
   if (capture == nullptr || capture->recorder->in_forked_child()) return 0;
   return capture->recorder->stop_requested() ? 1 : 0;

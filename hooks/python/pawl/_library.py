@@ -1,5 +1,6 @@
 """ctypes binding of hooks/capture/include/pawl/capture.h. Knows nothing of torch."""
 
+import array
 import ctypes
 
 SCALAR, LOSS, WEIGHT, BIAS, GRADIENT, ACTIVATION, UPDATE = range(7)
@@ -7,6 +8,7 @@ F32, F64, F16, BF16, I8, I16, I32, I64, U8, BOOL = range(10)
 
 _OK, _E_FULL, _E_BUSY = 0, 3, 5
 _REQUEST_CAPACITY = 65536
+_TENSOR_SIZE = 24
 
 
 class Busy(Exception):
@@ -73,7 +75,7 @@ _ID, _U64 = ctypes.c_uint32, ctypes.c_uint64
 # to release it for them would hand it to another thread in the middle of a step, and get it back milliseconds later.
 _LONG = {
     "open": (_STATUS, [ctypes.POINTER(_Options), ctypes.POINTER(_HANDLE)]),
-    "tensor": (_STATUS, [_HANDLE, _ID, ctypes.c_void_p, ctypes.c_int, _U64]),
+    "tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]),
     "close": (None, [_HANDLE]),
 }
 _SHORT = {
@@ -179,8 +181,10 @@ class Capture:
     def stats(self, series, stats):
         self._check(self._library._stats(self._handle, series, ctypes.byref(stats)))
 
-    def tensor(self, series, pointer, dtype, count):
-        self._check(self._library._tensor(self._handle, series, pointer, dtype, count))
+    def tensors(self, batch):
+        """`batch`: for each tensor pointer, count, series | type code << 32; the words of an array of pawl_tensor."""
+        words = array.array("Q", batch)
+        self._check(self._library._tensors(self._handle, words.buffer_info()[0], len(batch) // 3, _TENSOR_SIZE))
 
     def close(self):
         handle, self._handle = self._handle, None

@@ -34,9 +34,13 @@ class Record:
         if known is not mean:
             known.merge(mean)
 
-    def tensor(self, name, kind, dtype, shape, pointer, count):
+    def series(self, name, kind, dtype, shape):
+        return self._capture.series((kind, name), dtype, shape)
+
+    def tensors(self, batch):
+        """See Capture.tensors."""
         self._settle()
-        self._capture.tensor(self._capture.series((kind, name), dtype, shape), pointer, dtype, count)
+        self._capture.tensors(batch)
 
     def stats(self, name, kind, dtype, shape, stats):
         self._settle()

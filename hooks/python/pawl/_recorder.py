@@ -30,7 +30,7 @@ from ._environment import CaptureRequest, rank_and_world
 from ._names import Namer
 from ._numbers import Mean
 from ._record import Record
-from ._tensors import as_number, capturing_cuda_graph, on_host
+from ._tensors import as_number, capturing_cuda_graph, on_host, type_code_in_place
 
 _OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "updates"))
 _OF_TENSORS = _OF_PARAMETERS | {"activations"}
@@ -60,7 +60,7 @@ def _guarded(where):
 class _Model:
     """What is known of one optimiser. Holds no tensor and no strong reference to it."""
 
-    __slots__ = ("optimizer", "index", "parameter_ids", "names", "captured_step")
+    __slots__ = ("optimizer", "index", "parameter_ids", "names", "captured_step", "series")
 
     def __init__(self, optimizer, index):
         self.optimizer = weakref.ref(optimizer)
@@ -68,6 +68,7 @@ class _Model:
         self.parameter_ids = None
         self.names = ()
         self.captured_step = -1
+        self.series = {}  # (kind, name) -> id in the record
 
 
 class _Update:
@@ -285,24 +286,38 @@ class Recorder:
 
     def _capture_gradients(self, update):
         if "gradients" in self._due:
-            for name, parameter in update.named:
-                if parameter.grad is not None and self._request.includes("gradients", name):
-                    self._capture_tensor(name, _library.GRADIENT, parameter.grad)
+            self._capture_tensors(update.model, [
+                (_library.GRADIENT, name, parameter.grad) for name, parameter in update.named
+                if parameter.grad is not None and self._request.includes("gradients", name)])
 
     def _capture_parameters(self, update):
+        tensors = []
         for name, parameter in update.named:
             bias = _is_bias(name)
             collection = "biases" if bias else "weights"
             if collection in self._due and self._request.includes(collection, name):
-                self._capture_tensor(name, _library.BIAS if bias else _library.WEIGHT, parameter)
-        for name, parameter, before in update.before:
-            self._capture_tensor(name, _library.UPDATE, parameter.detach() - before)
+                tensors.append((_library.BIAS if bias else _library.WEIGHT, name, parameter))
+        tensors += [(_library.UPDATE, name, parameter.detach() - before) for name, parameter, before in update.before]
+        self._capture_tensors(update.model, tensors)
 
-    def _capture_tensor(self, name, kind, tensor):
-        host = on_host(tensor)
-        if host is not None:
-            values, code = host
-            self._record.tensor(name, kind, code, tuple(tensor.shape), values.data_ptr(), values.numel())
+    def _capture_tensors(self, model, tensors):
+        """`tensors`: [(kind, name, tensor)]. One call of the library for all: it costs more than a small tensor."""
+        batch, copies = [], []
+        for kind, name, tensor in tensors:
+            values, code = tensor, type_code_in_place(tensor)
+            if code is None:
+                host = on_host(tensor)
+                if host is None:
+                    continue
+                values, code = host
+                copies.append(values)  # until the library has read it
+            series = model.series.get((kind, name))
+            if series is None:
+                series = self._record.series(name, kind, code, tuple(tensor.shape))
+                model.series[kind, name] = series
+            batch += (values.data_ptr(), values.numel(), series | code << 32)
+        if batch:
+            self._record.tensors(batch)
 
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index

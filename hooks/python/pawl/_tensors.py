@@ -5,11 +5,19 @@ import torch
 from . import _library
 from ._numbers import Deferred
 
+_PLAIN = (torch.nn.Parameter, torch.Tensor)
 _DTYPES = {
     torch.float32: _library.F32, torch.float64: _library.F64, torch.float16: _library.F16,
     torch.bfloat16: _library.BF16, torch.int8: _library.I8, torch.int16: _library.I16, torch.int32: _library.I32,
     torch.int64: _library.I64, torch.uint8: _library.U8, torch.bool: _library.BOOL,
 }
+
+
+def type_code_in_place(tensor):
+    """The type code of a tensor that the library can read where it is, else None. Has to be fast: it is asked for every
+    tensor of every step that captures."""
+    plain = type(tensor) in _PLAIN and tensor.is_cpu and tensor.layout is torch.strided and tensor.is_contiguous()
+    return _DTYPES.get(tensor.dtype) if plain else None
 
 
 def on_host(tensor):

@@ -263,6 +263,25 @@ TEST_F(Capture, ManyThreads) {
   EXPECT_THAT(only<trace::SeriesDeclaration>(records), SizeIs(kThreads + 1));
 }
 
+TEST_F(CaptureTest, ManyTensorsInOneCall) {
+  pawl_capture* capture = open();
+  const float floats[] = {1, 2, 3};
+  const int64_t integers[] = {-4, 5};
+  const pawl_tensor tensors[] = {{floats, 3, series(capture, "a", PAWL_WEIGHT), PAWL_F32},
+                                 {integers, 2, series(capture, "b", PAWL_WEIGHT), PAWL_I64}};
+  ASSERT_EQ(pawl_capture_step_begin(capture, 0, 0), PAWL_OK);
+  EXPECT_EQ(pawl_capture_tensors(capture, tensors, 2, sizeof tensors[0]), PAWL_OK);
+  EXPECT_EQ(pawl_capture_tensors(capture, nullptr, 0, sizeof tensors[0]), PAWL_OK);
+  EXPECT_EQ(pawl_capture_tensors(capture, tensors, 2, 8), PAWL_E_ARGUMENT);
+  const pawl_tensor unknown[] = {{floats, 3, 99, PAWL_F32}, tensors[0]};
+  EXPECT_EQ(pawl_capture_tensors(capture, unknown, 2, sizeof unknown[0]), PAWL_E_ARGUMENT);
+  pawl_capture_close(capture);
+  const auto recorded = only<trace::StatsValue>(read_all());
+  ASSERT_THAT(recorded, SizeIs(2));
+  EXPECT_EQ(recorded[0].stats.sum, 6);
+  EXPECT_EQ(recorded[1].stats.min, -4);
+}
+
 class Control : public CaptureTest {
  protected:
   std::string path() const { return dir_.path() + "/control"; }

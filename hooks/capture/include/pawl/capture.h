@@ -131,6 +131,19 @@ PAWL_API pawl_status pawl_compute_stats(const void* data, pawl_dtype dtype, uint
 PAWL_API pawl_status pawl_capture_tensor(pawl_capture* capture, uint32_t series, const void* data,
                                          pawl_dtype dtype, uint64_t count);
 
+/* One of several tensors: `count` elements of contiguous host memory that stays as it is during the call. */
+typedef struct pawl_tensor {
+  const void* data;
+  uint64_t count;
+  uint32_t series;
+  uint32_t dtype; /* pawl_dtype */
+} pawl_tensor;
+
+/* pawl_capture_tensor of each, in one call. The first error ends it, except PAWL_E_FULL. `tensor_size` is
+ * sizeof(pawl_tensor). */
+PAWL_API pawl_status pawl_capture_tensors(pawl_capture* capture, const pawl_tensor* tensors, size_t count,
+                                          size_t tensor_size);
+
 /* 1 when the supervisor asked this attempt to stop. Reads one mapped word: cheap enough for every step. */
 PAWL_API int pawl_capture_stop_requested(pawl_capture* capture);
 
