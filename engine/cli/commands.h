@@ -140,6 +140,12 @@ struct CaptureListOptions {
 };
 int capture_list(const Global& global, const CaptureListOptions& options);
 
+struct TraceRebuildOptions {
+  std::string run;
+  std::string stage;  // empty: the last one that recorded anything
+};
+int trace_rebuild(const Global& global, const TraceRebuildOptions& options);
+
 struct AttributeOptions {
   std::string run;
   std::string against;                      // empty: the run it was compared with

@@ -70,6 +70,7 @@ struct CommandLine {
   std::string other_run;
   pawl::cli::LogsOptions logs;
   pawl::cli::TraceOptions trace;
+  pawl::cli::TraceRebuildOptions trace_rebuild;
   pawl::cli::PinOptions pin;
   pawl::cli::UnpinOptions unpin;
   pawl::cli::CaptureSetOptions capture_set;
@@ -297,14 +298,22 @@ void CommandLine::add_view_commands() {
   c->add_option("--tail", logs.tail, "Only the last lines");
   c->add_flag("-f,--follow", logs.follow, "Until the attempt ends");
 
-  c = command(&app, "trace", "What the hooks recorded: losses and tensor statistics by step",
-              [this] { return pawl::cli::trace(global, trace); });
+  c = app.add_subcommand("trace", "What the hooks recorded: losses and tensor statistics by step");
+  c->callback([this, c] {
+    // CLI11 calls back from the inside out.
+    if (c->get_subcommands().empty()) action = [this] { return pawl::cli::trace(global, trace); };
+  });
   trace.run = "last";
   add_run_argument(c, trace.run, false);
   c->add_option("--stage", trace.stage, "Of this stage (default: the last with a trace)");
   c->add_option("--series", trace.series, "Series whose names match this regular expression");
   c->add_option("--points", trace.points, "At most so many rows for each series")->capture_default_str();
   c->add_flag("--csv", trace.csv, "All rows as CSV");
+
+  c = command(c, "rebuild", "Make trace.db of an attempt that has ended anew from what the hooks wrote",
+              [this] { return pawl::cli::trace_rebuild(global, trace_rebuild); });
+  add_run_argument(c, trace_rebuild.run, true);
+  c->add_option("--stage", trace_rebuild.stage, "Of this stage (default: the last that recorded anything)");
 }
 
 void CommandLine::add_acting_commands() {

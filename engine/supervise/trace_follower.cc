@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "engine/supervise/trace_db.h"
 
 namespace pawl::supervise {
 namespace {
@@ -108,15 +109,12 @@ void TraceFollower::collect(const std::vector<trace::Step>& steps) {
 
 bool TraceFollower::open_collector() {
   if (!collector_error_.empty()) return false;
-  auto created = trace::Collector::create(intent_.attempt_dir + "/trace.db");
+  auto created = create_trace_db(intent_.attempt_dir + "/trace.db", intent_);
   if (!created.ok()) {
     check(std::move(created).error());
     return false;
   }
   collector_.emplace(std::move(*created));
-  check(collector_->set_meta("run_id", intent_.run_id));
-  check(collector_->set_meta("stage", intent_.stage));
-  check(collector_->set_meta("attempt", std::to_string(intent_.attempt)));
   return true;
 }
 

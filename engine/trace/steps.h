@@ -152,6 +152,8 @@ class StepAssembler {
   // When `take` would give up waiting for a rank; nullopt while nothing waits.
   std::optional<int64_t> next_deadline_ms() const;
 
+  uint32_t expected_ranks() const;  // how many a step waits for; 0 before the first header
+
   const SeriesTable& series() const { return series_; }
   std::vector<RankProgress> progress() const;  // by rank
   const AssemblyAnomalies& anomalies() const { return anomalies_; }
@@ -189,7 +191,6 @@ class StepAssembler {
   Key key_of(const Rank& rank, uint64_t step) const;
   Step& step_at(const Key& key, int64_t now_ms);
   bool is_emitted(const Key& key) const { return emitted_ && key <= *emitted_; }
-  uint32_t expected_ranks() const;
   std::vector<uint32_t> ranks_awaited(const Key& key) const;
   Step emit_first();
 

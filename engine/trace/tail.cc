@@ -180,10 +180,16 @@ TraceTail::Batch TraceTail::poll(size_t max_bytes) {
   Batch batch;
   const size_t share = std::max<size_t>(max_bytes / std::max<size_t>(ranks_.size(), 1), 4096);
   for (auto& [rank, files] : ranks_) {
-    if (read_rank(rank, files, share, batch.records) >= share) batch.more = true;
+    files.drained = read_rank(rank, files, share, batch.records) < share;
+    if (!files.drained) batch.more = true;
   }
   names_changed_ = false;
   return batch;
+}
+
+bool TraceTail::is_drained(uint32_t rank) const {
+  const auto known = ranks_.find(rank);
+  return known == ranks_.end() || known->second.drained;
 }
 
 std::vector<RankRecord> TraceTail::finish() {

@@ -39,6 +39,9 @@ class TraceTail {
   // What was written since the last call; reads at most about `max_bytes`, shared fairly among the ranks.
   Batch poll(size_t max_bytes = 4u << 20);
 
+  // Whether the last poll() has read all that was there of this rank; true of one that has no folder.
+  bool is_drained(uint32_t rank) const;
+
   // Nobody writes any more and poll() has said that there is no more: what is still good inside incomplete
   // records at the ends of the segments, which are now counted as damage.
   std::vector<RankRecord> finish();
@@ -53,6 +56,7 @@ class TraceTail {
     uint32_t number = 0;       // of the open segment; 0 before the first
     uint32_t next_number = 0;  // of the one after it; 0 when there was none when last looked
     uint64_t offset = 0;
+    bool drained = false;
     Decoder decoder;
   };
 

@@ -1,0 +1,114 @@
+"""What a training recorded, read back: from another process, while it trains and afterwards."""
+
+import json
+import os
+import pathlib
+import sqlite3
+import subprocess
+import unittest
+
+from harness import PAWL, PawlTest, wait_until
+
+PIPELINE = """
+version: 1
+on: {push: {branches: [main]}}
+stages:
+  train:
+    run: /usr/bin/python3 train.py
+    ranks: 2
+    debug: {every: 2}
+    rules: {non_finite: {on_fire: warn}}
+gate: off
+"""
+
+# Both ranks train alone. They wait in the middle for the file GO; the last loss of rank 1 is not a number.
+TRAIN = """
+import os, pathlib, time
+import pawl, torch
+
+rank = int(os.environ["RANK"])
+torch.manual_seed(rank)
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for step in range(20):
+    optimizer.zero_grad()
+    loss = model(torch.randn(16, 4)).square().mean()
+    if step == 19 and rank == 1:
+        loss = loss * float("nan")
+    loss.backward()
+    pawl.log_scalar("rank", rank)
+    optimizer.step()
+    while step == 9 and not pathlib.Path("GO").exists():
+        time.sleep(0.02)
+"""
+
+TABLES = ("meta", "series", "steps", "scalars", "statistics", "findings", "anomalies")
+
+
+def rows_of(path):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        rows = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}
+    db.close()
+    return rows
+
+
+@unittest.skipIf("PAWL_SANITIZED" in os.environ, "Python cannot load a sanitized capture library")
+class Trace(PawlTest):
+    def setUp(self):
+        super().setUp()
+        self.go = self.dir / "go"
+        self.make_repository(PIPELINE, {"train.py": TRAIN.replace("GO", str(self.go))})
+        self.commit("a training")
+
+    def start_run(self):
+        """`pawl run` in the background; returns the folder of the attempt when it has a trace.db with a step."""
+        self.run_process = subprocess.Popen([PAWL, "--home", str(self.home), "run", str(self.clone)], env=self.env,
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.run_process.stderr.close)
+        self.addCleanup(self.run_process.wait)
+        self.addCleanup(self.run_process.kill)
+        found = wait_until(lambda: list(self.home.glob("runs/*/train/1/trace.db")), "the first step")
+        return found[0].parent
+
+    def finish_run(self):
+        self.go.touch()
+        error = self.run_process.communicate(timeout=120)[1]
+        self.assertEqual(self.run_process.returncode, 0, error)
+
+    def test_rebuild(self):
+        attempt = self.start_run()
+        done = self.pawl("trace", "rebuild", "1", code=2)
+        self.assertIn("the attempt still runs", done.stderr)
+        self.finish_run()
+        recorded = rows_of(attempt / "trace.db")
+        self.assertEqual(len(recorded["steps"]), 2 * 20)
+        self.assertEqual([finding[0] for finding in recorded["findings"]], ["non_finite"])
+        (attempt / "trace.db").unlink()
+        self.assertIn("has no trace", self.pawl("trace", "1", code=2).stderr)
+        answer = self.pawl_json("trace", "rebuild", "1", "--stage", "train")
+        self.assertEqual((answer["trace"], answer["stage"]), (str(attempt / "trace.db"), "train"))
+        rebuilt = rows_of(attempt / "trace.db")
+        for table in TABLES:
+            self.assertEqual(rebuilt[table], recorded[table], table)
+        self.assertIn("loss", self.pawl("trace", "1").stdout)
+        # What a killed writer would have left beside the old file is not applied to the new one.
+        (attempt / "trace.db-wal").write_bytes(b"no log")
+        self.pawl("trace", "rebuild", "1")
+        self.assertEqual(rows_of(attempt / "trace.db"), recorded)
+        self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"])
+
+    def test_rebuild_without_segments(self):
+        self.go.touch()
+        attempt = self.start_run()
+        self.finish_run()
+        for segment in attempt.glob("trace/*/*.seg"):
+            segment.write_bytes(b"")
+        before = rows_of(attempt / "trace.db")
+        self.assertIn("the segments hold no step", self.pawl("trace", "rebuild", "last", code=2).stderr)
+        self.assertEqual(rows_of(attempt / "trace.db"), before)
+        self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"])
+        self.assertIn("no stage 'tarin'", self.pawl("trace", "rebuild", "1", "--stage", "tarin", code=2).stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
