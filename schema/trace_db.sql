@@ -1,7 +1,8 @@
 -- trace.db: the summary of one attempt's trace, for people, the report and SQL rules. Written by one process (the
 -- supervisor of the attempt) and made again from the segments whenever it is lost.
 --
--- Query the views: their names carry a version and a view of a given version keeps its columns and their meaning.
+-- Query the views: their names carry a version and a view of a given version keeps its columns and their meaning
+-- (columns may be added).
 -- The tables behind them may change with `PRAGMA user_version`.
 --
 -- A measurement that is NULL is "not a number": SQLite stores NaN as NULL. Infinities are kept. Times are in seconds.
@@ -132,7 +133,8 @@ CREATE VIEW v1_tensors AS
          t.abs_sum / (t.count - t.nan - t.inf) AS abs_mean,
          sqrt(t.square_sum / (t.count - t.nan - t.inf)) AS rms,
          sqrt(t.square_sum) AS l2,
-         t.zero * 1.0 / t.count AS zero_share
+         t.zero * 1.0 / t.count AS zero_share,
+         t.magnitude AS magnitude
   FROM statistics t JOIN series s ON s.id = t.series;
 
 CREATE VIEW v1_findings AS

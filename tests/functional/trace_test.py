@@ -5,9 +5,13 @@ import os
 import pathlib
 import sqlite3
 import subprocess
+import sys
 import unittest
 
 from harness import PAWL, PawlTest, wait_until
+
+sys.path.insert(0, str(pathlib.Path(PAWL).parent.parent / "share/pawl/python"))
+import pawl  # noqa: E402: the package of this build
 
 PIPELINE = """
 version: 1
@@ -108,6 +112,31 @@ class Trace(PawlTest):
         self.assertEqual(rows_of(attempt / "trace.db"), before)
         self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"])
         self.assertIn("no stage 'tarin'", self.pawl("trace", "rebuild", "1", "--stage", "tarin", code=2).stderr)
+
+    def test_open_while_it_trains(self):
+        attempt = self.start_run()
+        with pawl.open(1, home=self.home) as trace:
+            self.assertEqual(trace.path, attempt / "trace.db")
+            # The training waits after step 9 for whoever has seen it.
+            self.assertEqual(trace.wait_for_step(9, timeout=60), 9)
+            with self.assertRaises(TimeoutError):
+                trace.wait_for_step(10, timeout=0.2)
+            self.assertEqual(trace.steps(), list(range(10)))
+            loss = trace.tensor("loss")
+            self.assertEqual((loss.steps(rank=1), trace.tensor("rank").value(9, rank=1)), (list(range(10)), 1.0))
+            self.go.touch()
+            self.assertEqual(trace.wait_for_step(19, timeout=60), 19)
+            self.assertEqual(loss.steps(), list(range(20)))
+            self.assertNotEqual(loss.value(19, rank=1), loss.value(19, rank=1), "not a number")
+            with self.assertRaisesRegex(pawl.TrainingEnded, "step 20 will not come: .*at step 19"):
+                trace.wait_for_step(20)
+            self.assertEqual(set(trace.tensors(collection="weights")), {"0.weight", "2.weight"})
+            stats = trace.tensor("0.weight", "gradient").stats()
+            self.assertEqual(stats["step"].tolist(), [step for step in range(0, 20, 2) for _ in range(2)])
+            self.assertEqual(set(stats["count"]), {32})
+            self.assertEqual((stats["magnitude"].sum(axis=1) + stats["zero_share"] * 32).tolist(), [32.0] * 20)
+        self.finish_run()
+        self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"], "no reader was in the way")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,12 @@
 
 Tensors and losses are recorded without any call: the stage's Python attaches itself to torch. This module imports
 neither torch nor numpy, and works outside a stage too: files then go to ./pawl-out, scalars nowhere.
+
+What was recorded is read with pawl.open(), while the run trains or later (docs/reading-traces.md):
+
+    with pawl.open("last") as trace:
+        trace.tensor("loss").value(100)
+        trace.tensor("fc1.weight", "gradient").stats()["rms"]
 """
 
 import numbers
@@ -18,9 +24,12 @@ import os
 import pathlib
 import re
 
+from ._errors import AmbiguousTensor, NoSuchRun, NoSuchTensor, NotRecorded, NoTrace, TraceError, TrainingEnded
 from ._output import Output, output_dir
 
-__all__ = ["Output", "checkpoint_dir", "data", "log_scalar", "metrics", "output_dir", "predictions", "resume"]
+# Not open(): `from pawl import *` shall not hide that of Python.
+__all__ = ["AmbiguousTensor", "NoSuchRun", "NoSuchTensor", "NoTrace", "NotRecorded", "Output", "TraceError",
+           "TrainingEnded", "checkpoint_dir", "data", "log_scalar", "metrics", "output_dir", "predictions", "resume"]
 
 _active = None  # the Recorder of this process, set when torch has been imported in a stage that captures
 
@@ -67,3 +76,16 @@ def data(name):
     if variable not in os.environ:
         raise LookupError("%s is not set: declare %r under `data` in .pawl.yml, or set it by hand" % (variable, name))
     return pathlib.Path(os.environ[variable])
+
+
+def open(run="last", home=None, stage=None):
+    """The trace of a run: its number, id, commit or `last` in the record of `home` (default: as the command line finds
+    it), or the path of an attempt's folder or of a trace.db.
+
+    Of a run it is that of the last attempt, of `stage` if that is given, which recorded anything. Close it, or use it
+    in a `with`. NoSuchRun or NoTrace when there is nothing to read.
+    """
+    from ._attempt import find_attempt
+    from ._trace import Trace
+
+    return Trace(find_attempt(run, home, stage))
