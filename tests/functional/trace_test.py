@@ -10,8 +10,11 @@ import unittest
 
 from harness import PAWL, PawlTest, wait_until
 
-sys.path.insert(0, str(pathlib.Path(PAWL).parent.parent / "share/pawl/python"))
+PACKAGE = pathlib.Path(PAWL).parent.parent / "share/pawl/python"
+sys.path.insert(0, str(PACKAGE))
 import pawl  # noqa: E402: the package of this build
+
+NOTEBOOK = pathlib.Path(__file__).resolve().parents[2] / "examples/notebooks/read_a_trace.ipynb"
 
 PIPELINE = """
 version: 1
@@ -137,6 +140,25 @@ class Trace(PawlTest):
             self.assertEqual((stats["magnitude"].sum(axis=1) + stats["zero_share"] * 32).tolist(), [32.0] * 20)
         self.finish_run()
         self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"], "no reader was in the way")
+
+    def test_the_example_notebook(self):
+        """Its cells in order, in one namespace, as Jupyter runs them."""
+        self.go.touch()
+        self.start_run()
+        self.finish_run()
+        notebook = json.loads(NOTEBOOK.read_text())
+        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        self.assertEqual([cell["outputs"] for cell in cells], [[]] * len(cells), "it is kept without outputs")
+        script = "\n".join("".join(cell["source"]) for cell in cells)
+        env = {**self.env, "PAWL_HOME": str(self.home), "PYTHONPATH": str(PACKAGE), "MPLBACKEND": "Agg"}
+        done = subprocess.run([sys.executable, "-c", script], env=env, cwd=self.dir, capture_output=True, text=True,
+                              timeout=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in ("completed up to step 19", "gradients    0.weight, 0.bias, 2.weight, 2.bias",
+                     "loss: step 19 on rank 1"):
+            self.assertIn(line + "\n", done.stdout)
+        self.assertRegex(done.stdout, r"rank 1: loss [\d.]+ in step 0, nan in step 19\n")
+        self.assertRegex(done.stdout, r"0\.weight: most elements are around 2\^-\d+\n")
 
 
 if __name__ == "__main__":
