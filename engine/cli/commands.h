@@ -122,9 +122,12 @@ struct TraceOptions {
   std::string stage;   // empty: the last one with a trace
   std::string series;  // regex of names; empty: an overview
   bool csv = false;
-  int64_t points = 50;  // at most, in a table
+  int64_t points = 50;      // at most, in a table
+  std::string tensorboard;  // a folder for event files; empty: print
+  bool follow = false;      // with `tensorboard`: until the attempt ends
 };
 int trace(const Global& global, const TraceOptions& options);
+int trace_tensorboard(const Global& global, const TraceOptions& options);  // with a folder for it
 
 struct CaptureSetOptions {
   std::string run;

@@ -308,7 +308,12 @@ void CommandLine::add_view_commands() {
   c->add_option("--stage", trace.stage, "Of this stage (default: the last with a trace)");
   c->add_option("--series", trace.series, "Series whose names match this regular expression");
   c->add_option("--points", trace.points, "At most so many rows for each series")->capture_default_str();
-  c->add_flag("--csv", trace.csv, "All rows as CSV");
+  auto* csv = c->add_flag("--csv", trace.csv, "All rows as CSV");
+  auto* tensorboard =
+      c->add_option("--tensorboard", trace.tensorboard, "Write event files for TensorBoard below this folder")
+          ->excludes(csv);
+  c->add_flag("-f,--follow", trace.follow, "Go on writing event files until the attempt ends")
+      ->needs(tensorboard);
 
   c = command(c, "rebuild", "Make trace.db of an attempt that has ended anew from what the hooks wrote",
               [this] { return pawl::cli::trace_rebuild(global, trace_rebuild); });

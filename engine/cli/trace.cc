@@ -11,6 +11,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
+#include "engine/cli/trace_attempt.h"
 #include "engine/trace/query.h"
 
 namespace pawl::cli {
@@ -24,23 +25,8 @@ std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{:.6g}", value) : fmt::format("{}", value);
 }
 
-// The attempt asked for, or the last one that has a trace.
-Result<std::string> trace_path(Record& record, const TraceOptions& options) {
-  PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
-  PAWL_RETURN_IF_ERROR(check_made_here(run));
-  PAWL_RETURN_IF_ERROR(check_stage(record, run, options.stage));
-  PAWL_ASSIGN(auto attempts, store::attempts_of(record.db, run.id));
-  std::string found;
-  for (const store::Attempt& attempt : attempts) {
-    std::string path = record.home.attempt(run.id, attempt.stage, attempt.number) + "/trace.db";
-    if ((options.stage.empty() || attempt.stage == options.stage) && path_exists(path)) found = path;
-  }
-  if (found.empty()) {
-    return Error(ErrorCode::not_found, options.stage.empty() ? fmt::format("run {} has no trace", run.number)
-                                                             : fmt::format("stage {} of run {} has no trace",
-                                                                           options.stage, run.number));
-  }
-  return found;
+bool has_trace(const AttemptPlace& place) {
+  return path_exists(place.dir + "/trace.db");
 }
 
 Result<std::vector<trace::CurvePoint>> curve(trace::TraceReader& reader, const trace::SeriesInfo& info,
@@ -109,7 +95,9 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
   re2::RE2 pattern(options.series, re2::RE2::Quiet);
   if (!pattern.ok()) return Error(ErrorCode::usage, "--series is no regular expression: " + pattern.error());
   PAWL_ASSIGN(Record record, open_record(global.home));
-  PAWL_ASSIGN(std::string path, trace_path(record, options));
+  PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
+  PAWL_ASSIGN(AttemptPlace place, find_traced_attempt(record, run, options.stage, has_trace));
+  const std::string path = place.dir + "/trace.db";
   PAWL_ASSIGN(trace::TraceReader reader, trace::TraceReader::open(path));
   PAWL_ASSIGN(auto all, reader.series());
   std::vector<trace::SeriesInfo> series;
@@ -159,6 +147,7 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
 }  // namespace
 
 int trace(const Global& global, const TraceOptions& options) {
+  if (!options.tensorboard.empty()) return trace_tensorboard(global, options);
   auto result = show_trace(global, options);
   return result.ok() ? *result : fail(result.error());
 }

@@ -81,6 +81,11 @@ Dtype parse_dtype(std::string_view name) {
   return Dtype::f32;
 }
 
+// SQLite has signed integers.
+int64_t bound(uint64_t step) {
+  return static_cast<int64_t>(std::min<uint64_t>(step, INT64_MAX));
+}
+
 TensorStats read_stats(const Stmt& row, int column) {
   TensorStats s;
   s.count = static_cast<uint64_t>(row.integer(column));
@@ -208,7 +213,6 @@ Result<std::vector<StatisticsRow>> TraceReader::tensor(std::string_view name, Ki
               db_.prepare("SELECT step, rank, count, nan, inf, zero, min, max, sum, abs_sum, square_sum,"
                           " magnitude FROM statistics"
                           " WHERE series = ? AND step BETWEEN ? AND ? AND mode = 0 ORDER BY step, rank"));
-  auto bound = [](uint64_t step) { return static_cast<int64_t>(std::min<uint64_t>(step, INT64_MAX)); };
   row.bind_all(*id, bound(from_step), bound(to_step));
   while (true) {
     PAWL_ASSIGN(bool more, row.step());
@@ -229,6 +233,92 @@ Result<std::vector<CurvePoint>> TraceReader::tensor_norm(std::string_view name, 
                                           " GROUP BY step ORDER BY step"));
   statement.bind(1, *id);
   return points(std::move(statement), max_points);
+}
+
+TraceReader::Moment::~Moment() {
+  if (db_ != nullptr) (void)db_->exec("COMMIT");
+}
+
+Result<TraceReader::Moment> TraceReader::hold() {
+  PAWL_RETURN_IF_ERROR(db_.exec("BEGIN"));
+  return Moment(&db_);
+}
+
+Result<std::vector<Lane>> TraceReader::lanes() {
+  // Scalars too: the step in which a training died has no row in `steps`.
+  PAWL_ASSIGN(Stmt row, db_.prepare("SELECT rank, mode, max(step), max(wall_s) FROM"
+                                    " (SELECT rank, mode, step, wall_s FROM steps"
+                                    "  UNION ALL SELECT rank, mode, step, 0 FROM scalars)"
+                                    " GROUP BY rank, mode ORDER BY rank, mode"));
+  std::vector<Lane> out;
+  while (true) {
+    PAWL_ASSIGN(bool more, row.step());
+    if (!more) return out;
+    out.push_back({static_cast<uint32_t>(row.integer(0)), static_cast<int>(row.integer(1)),
+                   static_cast<uint64_t>(row.integer(2)), row.real(3)});
+  }
+}
+
+Result<std::optional<uint64_t>> TraceReader::first_step_after(const Lane& lane, uint64_t step,
+                                                              double wall_time) {
+  PAWL_ASSIGN(auto first, db_.query_int("SELECT min(step) FROM steps WHERE rank = ? AND mode = ?"
+                                        " AND (step > ? OR wall_s > ?)",
+                                        lane.rank, lane.mode, bound(step), wall_time));
+  return first ? std::optional(static_cast<uint64_t>(*first)) : std::nullopt;
+}
+
+Result<LaneSteps> TraceReader::lane_steps(const Lane& lane, const std::vector<SeriesInfo>& series,
+                                          uint64_t from, size_t max_steps) {
+  std::map<uint64_t, LaneStep> steps;
+  uint64_t to = UINT64_MAX;
+  {
+    PAWL_ASSIGN(Stmt row,
+                db_.prepare("SELECT step, wall_s FROM steps WHERE step >= ? AND rank = ? AND mode = ?"
+                            " ORDER BY step LIMIT ?"));
+    row.bind_all(bound(from), lane.rank, lane.mode, max_steps);
+    while (true) {
+      PAWL_ASSIGN(bool more, row.step());
+      if (!more) break;
+      const auto step = static_cast<uint64_t>(row.integer(0));
+      steps[step] = {step, row.real(1), {}};
+      if (steps.size() == max_steps) to = step;
+    }
+  }
+  for (uint32_t i = 0; i < series.size(); ++i) {
+    PAWL_RETURN_IF_ERROR(add_observations(lane, series[i], i, from, to, steps));
+  }
+  LaneSteps out;
+  for (auto& [number, step] : steps) {
+    if (!step.observations.empty()) out.steps.push_back(std::move(step));
+  }
+  if (to != UINT64_MAX) out.next = to + 1;
+  return out;
+}
+
+Result<void> TraceReader::add_observations(const Lane& lane, const SeriesInfo& info, uint32_t index,
+                                           uint64_t from, uint64_t to, std::map<uint64_t, LaneStep>& steps) {
+  PAWL_ASSIGN(auto id, series_id(info.name, info.kind));
+  if (!id) return {};
+  const bool is_number = info.kind == Kind::scalar || info.kind == Kind::loss;
+  PAWL_ASSIGN(
+      Stmt row,
+      db_.prepare(is_number ? "SELECT step, value FROM scalars"
+                              " WHERE series = ? AND step BETWEEN ? AND ? AND rank = ? AND mode = ?"
+                            : "SELECT step, count, nan, inf, zero, min, max, sum, abs_sum, square_sum,"
+                              " magnitude FROM statistics"
+                              " WHERE series = ? AND step BETWEEN ? AND ? AND rank = ? AND mode = ?"));
+  row.bind_all(*id, bound(from), bound(to), lane.rank, lane.mode);
+  while (true) {
+    PAWL_ASSIGN(bool more, row.step());
+    if (!more) return {};
+    LaneStep& step = steps[static_cast<uint64_t>(row.integer(0))];
+    step.step = static_cast<uint64_t>(row.integer(0));
+    if (is_number) {
+      step.observations.push_back({lane.rank, index, row.real(1)});
+    } else {
+      step.observations.push_back({lane.rank, index, read_stats(row, 1)});
+    }
+  }
 }
 
 Result<std::vector<rules::Finding>> TraceReader::findings() {

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -54,6 +56,25 @@ struct AvailableSeries {
   std::optional<uint64_t> last_step;  // of training, in which it was recorded last
 };
 
+// What one rank recorded in one mode.
+struct Lane {
+  uint32_t rank = 0;
+  int mode = 0;            // 0 train, 1 eval
+  uint64_t last_step = 0;  // of which anything is there
+  double last_wall = 0;    // when the latest of its steps was completed, seconds since 1970 UTC; 0: none was
+};
+
+struct LaneStep {
+  uint64_t step = 0;
+  std::optional<double> wall_time;  // nullopt: it was begun and never completed
+  std::vector<Observation> observations;
+};
+
+struct LaneSteps {
+  std::vector<LaneStep> steps;   // those with any observation, ascending
+  std::optional<uint64_t> next;  // where to go on reading
+};
+
 class TraceReader {
  public:
   // Error not_found: there is none. Error invalid: no trace.db, or of a newer version.
@@ -80,6 +101,30 @@ class TraceReader {
   // A norm of one tensor over time: sqrt(square_sum), with the non-finite elements counted.
   Result<std::vector<CurvePoint>> tensor_norm(std::string_view name, Kind kind, size_t max_points);
 
+  // While one of these lives, everything that is read is of one moment, whatever is written meanwhile.
+  class Moment {
+   public:
+    Moment(Moment&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+    Moment& operator=(Moment&&) = delete;
+    ~Moment();
+
+   private:
+    friend class TraceReader;
+    explicit Moment(Db* db) : db_(db) {}
+    Db* db_;
+  };
+  Result<Moment> hold();
+
+  Result<std::vector<Lane>> lanes();  // by rank, then mode
+
+  // The first step that lies beyond `step`, or was completed after `wall_time`: training has gone back to it.
+  Result<std::optional<uint64_t>> first_step_after(const Lane& lane, uint64_t step, double wall_time);
+
+  // What was recorded of `series` in at most about `max_steps` steps from `from` on. Observation::series is
+  // an index of `series`.
+  Result<LaneSteps> lane_steps(const Lane& lane, const std::vector<SeriesInfo>& series, uint64_t from,
+                               size_t max_steps);
+
   Result<std::vector<rules::Finding>> findings();  // by first step
   Result<std::vector<AnomalyRow>> anomalies();
   Result<TraceProgress> progress();
@@ -88,6 +133,8 @@ class TraceReader {
  private:
   explicit TraceReader(Db db) : db_(std::move(db)) {}
   Result<std::optional<int64_t>> series_id(std::string_view name, Kind kind);
+  Result<void> add_observations(const Lane& lane, const SeriesInfo& info, uint32_t index, uint64_t from,
+                                uint64_t to, std::map<uint64_t, LaneStep>& steps);
   Result<std::vector<CurvePoint>> points(Stmt statement, size_t max_points);
   Db db_;
 };

@@ -4,10 +4,12 @@ import json
 import os
 import pathlib
 import sqlite3
+import struct
 import subprocess
 import sys
 import unittest
 
+from event_files import crc32c, read_folder
 from harness import PAWL, PawlTest, wait_until
 
 PACKAGE = pathlib.Path(PAWL).parent.parent / "share/pawl/python"
@@ -140,6 +142,72 @@ class Trace(PawlTest):
             self.assertEqual((stats["magnitude"].sum(axis=1) + stats["zero_share"] * 32).tolist(), [32.0] * 20)
         self.finish_run()
         self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"], "no reader was in the way")
+
+    def test_tensorboard_while_it_trains(self):
+        self.assertEqual(crc32c(b"123456789"), 0xE3069283)
+        attempt = self.start_run()
+        live = self.dir / "live"
+        command = [PAWL, "--home", str(self.home), "trace", "1", "--tensorboard", str(live), "--follow"]
+        follower = subprocess.Popen(command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(follower.stderr.close)
+        self.addCleanup(follower.wait)
+        self.addCleanup(follower.kill)
+        # The training waits after step 9 for whoever has seen it.
+        for rank in (0, 1):
+            wait_until(lambda: [event for event in read_folder(live / f"rank{rank}-train") if event["step"] == 9],
+                       f"step 9 of rank {rank}")
+        self.finish_run()
+        self.assertEqual((follower.wait(timeout=60), follower.stderr.read()), (0, ""))
+        self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"], "no reader was in the way")
+        rows = rows_of(attempt / "trace.db")
+        names = {number: (name, kind) for number, name, kind, _, _ in rows["series"]}
+        for rank in (0, 1):
+            events = read_folder(live / f"rank{rank}-train")
+            self.assertEqual(events[0]["version"], "brain.Event:2")
+            self.assertEqual([(event["step"], event["wall_time"]) for event in events[1:]],
+                             [(step, wall) for step, of, _, _, _, wall in rows["steps"] if of == rank])
+            by_step = {event["step"]: event["values"] for event in events[1:]}
+            for series, step, of, _, value in rows["scalars"]:
+                if of == rank and value is None:
+                    self.assertNotEqual(by_step[step]["loss"], by_step[step]["loss"], "not a number")
+                elif of == rank:
+                    self.assertAlmostEqual(by_step[step][names[series][0]], value, delta=1e-6 * abs(value))
+            for series, step, of, _, count, _, _, zero, low, high, total, _, squares, magnitude in rows["statistics"]:
+                if of != rank:
+                    continue
+                tag = "/".join(names[series])
+                said = {key: by_step[step][f"{tag}/{key}"] for key in ("rms", "mean", "min", "max", "zero_share")}
+                wanted = {"rms": (squares / count) ** 0.5, "mean": total / count, "min": low, "max": high,
+                          "zero_share": zero / count}
+                for key in wanted:
+                    self.assertAlmostEqual(said[key], wanted[key], delta=1e-6 * abs(wanted[key]), msg=f"{tag}/{key}")
+                bins = [(2 * k - 20, n) for k, n in enumerate(struct.unpack("<16Q", magnitude)) if n > 0]
+                histogram = by_step[step][tag + "/log2_magnitude"]
+                self.assertEqual((histogram["min"], histogram["max"], histogram["num"]),
+                                 (bins[0][0], bins[-1][0] + 2, count - zero))
+                filled = [(limit - 2, n) for limit, n in zip(histogram["limits"], histogram["counts"]) if n]
+                self.assertEqual(filled, bins)
+        # Once, afterwards, gives the same; and again, in the place of the files that are there.
+        for _ in range(2):
+            answer = self.pawl_json("trace", "1", "--tensorboard", self.dir / "once")
+            self.assertEqual((answer["folders"], answer["steps"]), (2, 40))
+        for folder in ("rank0-train", "rank1-train"):
+            self.assertEqual(*[next((self.dir / place / folder).iterdir()).read_bytes() for place in ("live", "once")])
+
+    def test_tensorboard_of_some_series_and_what_is_refused(self):
+        self.go.touch()
+        self.start_run()
+        self.finish_run()
+        out = self.dir / "out"
+        self.pawl("trace", "1", "--tensorboard", out, "--series", "^lo", "--follow")
+        self.assertEqual(set(read_folder(out / "rank1-train")[5]["values"]), {"loss"})
+        self.assertIn("no series matches 'nothing'",
+                      self.pawl("trace", "1", "--tensorboard", self.dir / "new", "--series", "nothing", code=2).stderr)
+        (out / "rank1-train" / "events.out.tfevents.1.other").touch()
+        done = self.pawl("trace", "1", "--tensorboard", out, code=2)
+        self.assertIn("has events.out.tfevents.1.other, which is not of this trace", done.stderr)
+        self.pawl("trace", "1", "--follow", code=2)
+        self.pawl("trace", "1", "--tensorboard", out, "--csv", code=2)
 
     def test_the_example_notebook(self):
         """Its cells in order, in one namespace, as Jupyter runs them."""

@@ -14,7 +14,8 @@ SUFFIXES = (".h", ".hpp", ".cc", ".c")
 INSTALLED = {"pawl/capture.h": "hooks/capture/include/pawl/capture.h", "pawl/pawl.hpp": "hooks/cpp/include/pawl/pawl.hpp"}
 
 # Slow to compile, and nobody's business but the .cc file's that uses them.
-HEAVY = re.compile(r"torch/|ATen/|c10/|boost/(asio|beast|math)|CLI/|nlohmann/json\.hpp|yaml-cpp/|spdlog/|png\.h|jpeglib\.h")
+HEAVY = re.compile(r"torch/|ATen/|c10/|boost/(asio|beast|math)|CLI/|nlohmann/json\.hpp|yaml-cpp/|spdlog/|png\.h|jpeglib\.h"
+                   r"|.*\.pb\.h")
 # Headers that cannot do without: only the .cc files of their own folder may include them.
 PRIVATE_HEAVY = {"engine/http/connection.h", "engine/supervise/json_fields.h"}
 TORCH = ("torch/", "ATen/", "c10/")  # what the hook for C++, a header, is made of
