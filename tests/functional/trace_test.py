@@ -30,7 +30,8 @@ stages:
 gate: off
 """
 
-# Both ranks train alone. They wait in the middle for the file GO; the last loss of rank 1 is not a number.
+# Both ranks train alone, and begin together: a step waits for a rank that comes later, but not for ever. They wait in
+# the middle for the file GO; the last loss of rank 1 is not a number.
 TRAIN = """
 import os, pathlib, time
 import pawl, torch
@@ -39,6 +40,10 @@ rank = int(os.environ["RANK"])
 torch.manual_seed(rank)
 model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+here = pathlib.Path(os.environ["PAWL_CHECKPOINT_DIR"])
+(here / f"rank-{rank}").touch()
+while not (here / f"rank-{1 - rank}").exists():
+    time.sleep(0.01)
 for step in range(20):
     optimizer.zero_grad()
     loss = model(torch.randn(16, 4)).square().mean()
