@@ -94,6 +94,10 @@ class Capture(PawlTest):
             self.assertEqual(self.steps(0, name), list(tenths[0]))
         self.assertEqual(self.trace("SELECT DISTINCT rank FROM v1_tensors WHERE kind = 'activation'"), [(0,)])
 
+        changes = self.trace("SELECT * FROM v1_requests ORDER BY rank, generation")
+        self.pawl("trace", "rebuild", "1")
+        self.assertEqual(self.trace("SELECT * FROM v1_requests ORDER BY rank, generation"), changes)
+
         over = self.pawl("capture", "set", "1", "--collection", "losses", "--every", "2", code=2).stderr
         self.assertIn("stage train of run 1 does not run", over)
 

@@ -56,7 +56,7 @@ for step in range(20):
         time.sleep(0.02)
 """
 
-TABLES = ("meta", "series", "steps", "scalars", "statistics", "findings", "anomalies")
+TABLES = ("meta", "series", "available", "requests", "steps", "scalars", "statistics", "findings", "anomalies")
 
 
 def rows_of(path):
