@@ -112,6 +112,12 @@ pawl_status pawl_capture_step_end(pawl_capture* capture) {
   return with_recorder(capture, [](Recorder& recorder) { return recorder.end_step(); });
 }
 
+uint64_t pawl_capture_next_step(pawl_capture* capture, uint64_t step, uint32_t mode) {
+  (void)pawl_capture_step_end(capture);  // what could not be recorded is counted
+  (void)pawl_capture_step_begin(capture, step, mode);
+  return pawl_capture_request_generation(capture);
+}
+
 pawl_status pawl_capture_scalar(pawl_capture* capture, uint32_t series, double value) {
   return with_recorder(capture, [&](Recorder& recorder) { return recorder.scalar(series, value); });
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <utility>
 
 #include "hooks/capture/fork_guard.h"
 
@@ -21,6 +22,7 @@ constexpr uint64_t kDefaultSegment = 64u << 20;
 constexpr size_t kStepReserve = 1024;  // of the ring, for begin and end of steps only
 constexpr uint32_t kMaxSeries = 1u << 20;
 constexpr auto kRetry = std::chrono::seconds(1);
+constexpr auto kCompany = std::chrono::milliseconds(20);
 constexpr auto kFlushWait = std::chrono::seconds(1);
 constexpr auto kOpenWait = std::chrono::seconds(5);
 constexpr auto kCloseWait = std::chrono::seconds(5);
@@ -204,7 +206,7 @@ pawl_status Recorder::end_step() {
   const auto frame =
       wire::make_frame(RecordType::step_end, wire::StepEndPayload{current_step_, wall_ns(), mono_ns()});
   const pawl_status status = push(frame.data(), frame.size(), Importance::step);
-  wake();
+  std::exchange(observed_, false) ? wake() : wake_soon();
   return status;
 }
 
@@ -224,6 +226,7 @@ pawl_status Recorder::stats(uint32_t series, const pawl_stats& stats) {
 pawl_status Recorder::push_observation(uint32_t series, const uint8_t* frame, size_t size) {
   const std::lock_guard lock(mutex_);
   if (series >= ids_.size()) return PAWL_E_ARGUMENT;
+  observed_ = true;
   return push(frame, size, Importance::observation);
 }
 
@@ -249,6 +252,19 @@ void Recorder::wake() {
   if (wake_) return;
   wake_ = true;
   work_.notify_one();
+}
+
+void Recorder::wake_soon() {
+  if (wake_ || wake_soon_) return;
+  wake_soon_ = true;
+  work_.notify_one();
+}
+
+void Recorder::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  const auto at_once = [&] { return wake_ || closing_; };
+  work_.wait_for(lock, kRetry, [&] { return at_once() || wake_soon_; });
+  if (wake_soon_) work_.wait_for(lock, kCompany, at_once);
+  wake_ = wake_soon_ = false;
 }
 
 pawl_status Recorder::flush() {
@@ -288,8 +304,7 @@ void Recorder::run() {
 void Recorder::write_batches() {
   std::unique_lock lock(mutex_);
   for (bool last = false; !last;) {
-    work_.wait_for(lock, kRetry, [&] { return wake_ || closing_; });
-    wake_ = false;
+    wait_for_work(lock);
     const Batch batch = take_batch(!directory_.has_segment() || directory_.segment_size() >= segment_bytes_);
     lock.unlock();
     ErrorText error;

@@ -1,10 +1,12 @@
 // One open trace: what is behind a pawl_capture handle.
 //
 // Callers put whole frames into a ring; one thread ("pawl-capture") takes everything there is, outside the
-// lock, and appends it to the segment file with one system call. It is woken by the end of a step, by a ring
-// a quarter full, by flush and close, and otherwise looks once a second. Series declarations do not go
-// through the ring: they are kept, written before the records that follow them, and repeated at the start of
-// every segment, so that none is ever dropped and every segment can be read alone.
+// lock, and appends it to the segment file with one system call. It is woken by the end of a step that
+// recorded something, by a ring a quarter full, by flush and close; the end of an empty step waits 20 ms for
+// company, as waking a thread would cost more than all else of such a step. Otherwise it looks once a second.
+// Series declarations do not go through the ring: they are kept, written before the records that follow them,
+// and repeated at the start of every segment, so that none is ever dropped and every segment can be read
+// alone.
 //
 // When the ring is full a record is dropped and counted. Room for the begin and the end of a step is kept
 // free; should even the begin not fit, the whole step is dropped: no record is ever read as another step's.
@@ -75,6 +77,8 @@ class Recorder {
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
   pawl_status drop(pawl_status status);
   void wake();
+  void wake_soon();
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
   void remember(const ErrorText& error);
 
   void run();
@@ -115,7 +119,9 @@ class Recorder {
   bool step_open_ = false;
   bool step_lost_ = false;  // its begin was dropped: nothing is recorded until the next one
   bool write_failed_ = false;
+  bool observed_ = false;  // since the last end of a step
   bool wake_ = false;
+  bool wake_soon_ = false;
   bool closing_ = false;
   bool stopped_ = false;  // the writer thread has left its loop
   uint64_t flush_asked_ = 0;

@@ -35,6 +35,15 @@ class _Rule:
         regular = step % self.every == 0 and step >= self.start and (self.end is None or step < self.end)
         return regular or step in self.at
 
+    def next_due(self, step):
+        """The first step from `step` on that is due; infinity if there is none."""
+        regular = max(step, self.start)
+        regular += -regular % self.every
+        steps = [at for at in self.at if at >= step]
+        if self.end is None or regular < self.end:
+            steps.append(regular)
+        return min(steps, default=float("inf"))
+
 
 class CaptureRequest:
     """PAWL_CAPTURE as one rank sees it: a line for each collection, `gradients every=1 ranks=0,2 include=<regex>`;
@@ -56,6 +65,10 @@ class CaptureRequest:
     def due(self, step):
         """The collections to record in a step."""
         return frozenset(collection for collection, rule in self._rules.items() if rule.due(step))
+
+    def next_due(self, step):
+        """The first step from `step` on in which anything is recorded."""
+        return min((rule.next_due(step) for rule in self._rules.values()), default=float("inf"))
 
     def pattern(self, collection):
         rule = self._rules.get(collection)

@@ -87,6 +87,7 @@ _SHORT = {
     "stats": (_STATUS, [_HANDLE, _ID, ctypes.POINTER(Stats)]),
     "available": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_int]),
     "request_generation": (_U64, [_HANDLE]),
+    "next_step": (_U64, [_HANDLE, _U64, ctypes.c_uint32]),
     "request": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(_U64)]),
     "last_error": (ctypes.c_char_p, [_HANDLE]),
 }
@@ -138,6 +139,7 @@ class Capture:
 
     def __init__(self, library, handle):
         self._library, self._handle = library, handle
+        self._next_step = library._next_step
         self._ids = {}
 
     def series(self, key, dtype=F64, shape=()):
@@ -174,6 +176,10 @@ class Capture:
 
     def end(self):
         self._check(self._library._step_end(self._handle))
+
+    def next_step(self, step):
+        """end() and begin(step) of a step without records; the generation of the capture request."""
+        return self._next_step(self._handle, step, 0)
 
     def scalar(self, series, value):
         self._check(self._library._scalar(self._handle, series, value))

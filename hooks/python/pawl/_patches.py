@@ -39,7 +39,7 @@ def _patch_backward(recorder):
     def backward(tensors, grad_tensors=None, *args, **kwargs):
         original(tensors, grad_tensors, *args, **kwargs)
         # With a gradient given, the tensor is an inner node: checkpointing and pipelines call us like that.
-        if grad_tensors is None and kwargs.get("grad_variables") is None:
+        if recorder.wants_losses and grad_tensors is None and kwargs.get("grad_variables") is None:
             recorder.backward_done((tensors,) if isinstance(tensors, torch.Tensor) else tuple(tensors))
 
     torch.autograd.backward = backward
@@ -56,7 +56,14 @@ def _patch_optimizers(recorder):
             if recorder.off or getattr(nesting, "active", False):
                 return step(self, *args, **kwargs)
             nesting.active = True
-            self._pawl_steps = getattr(self, "_pawl_steps", 0) + 1
+            recorder.last_stepped = id(self)
+            if recorder.idle_optimizer == id(self):
+                try:
+                    result = step(self, *args, **kwargs)
+                finally:
+                    nesting.active = False
+                recorder.skip_step()
+                return result
             update = recorder.update_begins(self, callable(kwargs.get("closure", args[0] if args else None)))
             try:
                 result = step(self, *args, **kwargs)
@@ -112,9 +119,9 @@ def _patch_grad_scaler(recorder):
 
     @functools.wraps(original_step)
     def step(self, optimizer, *args, **kwargs):
-        before = getattr(optimizer, "_pawl_steps", 0)
+        recorder.last_stepped = None
         result = original_step(self, optimizer, *args, **kwargs)
-        if self.is_enabled() and getattr(optimizer, "_pawl_steps", 0) == before:
+        if self.is_enabled() and recorder.last_stepped is None:
             recorder.update_skipped(optimizer)
         return result
 

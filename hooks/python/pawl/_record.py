@@ -22,6 +22,7 @@ class Record:
 
     def open(self, capture):
         self._capture = capture
+        self._next_step = capture.next_step
         capture.begin(self.step)
 
     def put(self, kind, name, value):
@@ -69,6 +70,14 @@ class Record:
         """Its generation and the request that holds for the step in progress, or None while it is being changed."""
         self._settle()
         return self._capture.request()
+
+    def skip_step(self):
+        """end_step() where nothing was recorded and nothing is held back; the generation of the capture request."""
+        self.step = step = self.step + 1
+        return self._next_step(step)
+
+    def holds_nothing(self):
+        return self._held is None and not self._values
 
     def close(self):
         """What no further step has ended stays in a step without an end."""

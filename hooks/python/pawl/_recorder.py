@@ -96,6 +96,10 @@ class Recorder:
         self._namer = Namer()
         self._models = {}  # id of optimiser -> _Model
         self._main = None
+        # id of the main optimiser while nothing is recorded in the step in progress. Most steps may be like that, so
+        # they take a short way: between two steps all of our code has left the caches, and each call costs a microsecond.
+        self.idle_optimizer = None
+        self.last_stepped = None  # id of the optimiser
         self._others_since_main = 0
         self._updating = self._evaluated = False  # inside of an optimiser step; it has called backward()
         self._losses = Mean()  # since the last optimiser step
@@ -105,7 +109,7 @@ class Recorder:
 
     @_guarded("backward()")
     def backward_done(self, tensors):
-        if self._updating and self._evaluated:
+        if not self.wants_losses or (self._updating and self._evaluated):
             return  # a closure that evaluates several times: the loss of a step is the one it starts from
         loss = None
         for tensor in tensors:
@@ -155,6 +159,16 @@ class Recorder:
             self._capture_parameters(update)
         self._finish_update(update)
 
+    def skip_step(self):
+        """The end of a step of idle_optimizer."""
+        self._others_since_main = 0
+        if self._record.skip_step() > self._generation or self._record.step >= self._next_due:
+            self._end_idleness()
+
+    @_guarded("end of steps that record nothing")
+    def _end_idleness(self):
+        self._begin_step()
+
     @_guarded("failed optimiser step")
     def update_failed(self, _update):
         self._updating = False
@@ -177,11 +191,12 @@ class Recorder:
     def resume(self, step):
         if not self._record.is_open():
             self._record.step = step
-            self._due = self._request.due(step)
+            self._plan_step()
 
     @_guarded("end of the process")
     def close(self):
         self.off = True
+        self.idle_optimizer = None
         if self._record.is_open() and self._pid == os.getpid():
             self._hooks.disarm()
             self._record.close()
@@ -221,6 +236,7 @@ class Recorder:
 
     def _stop(self):
         self.off = True
+        self.idle_optimizer = None
         if self._hooks is not None:
             self._hooks.disarm()
         self._losses = Mean()
@@ -337,16 +353,29 @@ class Recorder:
         if "activations" in self._due:
             self._capture_activations()
         self._record.end_step(bool(self._due & _OF_TENSORS))
-        self._due = self._request.due(self._record.step)
+        self._begin_step()
+
+    def _begin_step(self):
+        self._plan_step()
         if self._record.request_generation() > self._generation:
             self._change_request()
         if "activations" in self._due:
             self._arm()
+        main = self._main.optimizer() if self._main is not None and not self._due else None
+        # A GPU may be capturing a graph, which has to be asked; what is held back waits for its values.
+        idle = main is not None and self._record.holds_nothing() and not main.param_groups[0]["params"][0].is_cuda
+        self.idle_optimizer = id(main) if idle else None
+
+    def _plan_step(self):
+        step = self._record.step
+        self._due = self._request.due(step)  # collections to record in the step in progress
+        self._next_due = step if self._due else self._request.next_due(step)
+        self.wants_losses = "losses" in self._due
 
     def _ask_for(self, text):
         self._request = CaptureRequest(text, rank_and_world()[0])
         self._request_text = text
-        self._due = self._request.due(self._record.step)  # collections to record in the step in progress
+        self._plan_step()
 
     def _change_request(self):
         """Somebody asks for something else while the training runs; it holds for the step that begins."""

@@ -119,6 +119,10 @@ PAWL_API pawl_status pawl_capture_request(pawl_capture* capture, char* text, siz
 PAWL_API pawl_status pawl_capture_step_begin(pawl_capture* capture, uint64_t step, uint32_t mode);
 PAWL_API pawl_status pawl_capture_step_end(pawl_capture* capture);
 
+/* The end of the step in progress and the begin of `step`, for one that records nothing: a single cheap call.
+ * Returns pawl_capture_request_generation(). */
+PAWL_API uint64_t pawl_capture_next_step(pawl_capture* capture, uint64_t step, uint32_t mode);
+
 PAWL_API pawl_status pawl_capture_scalar(pawl_capture* capture, uint32_t series, double value);
 PAWL_API pawl_status pawl_capture_stats(pawl_capture* capture, uint32_t series, const pawl_stats* stats);
 
