@@ -142,16 +142,16 @@ BlockFlags add_block(const float* x, Running<V>& running) {
   return {running.take(sums), V::any_zero_byte(smallest)};
 }
 
-inline uint64_t count_zeros(const float* x) {
+inline uint64_t count_zeros(const float* x, size_t count) {
   uint32_t zeros = 0;
-  for (size_t i = 0; i < kBlock; ++i) zeros += x[i] == 0.0f;
+  for (size_t i = 0; i < count; ++i) zeros += x[i] == 0.0f;
   return zeros;
 }
 
 // Sums and specials of a block whose lane sums were not taken. The histogram has its magnitudes already.
-inline void add_block_exactly(const float* x, Totals& totals) {
+inline void add_block_exactly(const float* x, size_t count, Totals& totals) {
   Totals block;
-  for (size_t i = 0; i < kBlock; ++i) accumulate_one(static_cast<double>(x[i]), block);
+  for (size_t i = 0; i < count; ++i) accumulate_one(static_cast<double>(x[i]), block);
   totals.nan += block.nan;
   totals.inf += block.inf;
   totals.sum += block.sum;
@@ -160,6 +160,32 @@ inline void add_block_exactly(const float* x, Totals& totals) {
   if (block.min < totals.min) totals.min = block.min;
   if (block.max > totals.max) totals.max = block.max;
 }
+
+// The elements behind the last whole block, as a block that is filled up with zeros. These add nothing but
+// themselves to the histogram, where they are taken off again, and to the extremes, which are found apart.
+// Returns its zeros.
+template <class V>
+uint64_t add_tail(const float* x, size_t count, Running<V>& running, Totals& totals) {
+  alignas(64) float block[kBlock] = {};
+  __builtin_memcpy(block, x, count * sizeof *x);
+  const auto min = running.min, max = running.max;
+  const bool sums_taken = add_block<V>(block, running).sums_taken;
+  running.min = min;
+  running.max = max;
+  totals.magnitude[0] -= kBlock - count;
+  if (!sums_taken) {
+    add_block_exactly(x, count, totals);
+  } else {
+    for (size_t i = count; i < kBlock; ++i) block[i] = x[0];
+    for (size_t i = 0; i < kBlock; i += V::kFloats) {
+      running.min = V::min(running.min, V::load(block + i));
+      running.max = V::max(running.max, V::load(block + i));
+    }
+  }
+  return count_zeros(x, count);
+}
+
+constexpr size_t kSmallestTail = 96;  // shorter ones are faster one by one
 
 template <class V>
 void accumulate_floats(const float* data, size_t count, Totals& totals) {
@@ -170,10 +196,15 @@ void accumulate_floats(const float* data, size_t count, Totals& totals) {
   for (size_t b = 0; b < blocks; ++b) {
     const float* x = data + b * kBlock;
     const BlockFlags flags = add_block<V>(x, running);
-    if (!flags.sums_taken) add_block_exactly(x, totals);
-    if (flags.zero_exponent) zeros += count_zeros(x);
+    if (!flags.sums_taken) add_block_exactly(x, kBlock, totals);
+    if (flags.zero_exponent) zeros += count_zeros(x, kBlock);
   }
-  if (blocks > 0) {
+  size_t done = blocks * kBlock;
+  if (count - done >= kSmallestTail) {
+    zeros += add_tail<V>(data + done, count - done, running, totals);
+    done = count;
+  }
+  if (done > 0) {
     running.low.finish();
     running.high.finish();
     for (int k = 0; k < 8; ++k) totals.magnitude[k] += running.low.counts[k];
@@ -188,7 +219,7 @@ void accumulate_floats(const float* data, size_t count, Totals& totals) {
     if (min < totals.min) totals.min = min;
     if (max > totals.max) totals.max = max;
   }
-  for (size_t i = blocks * kBlock; i < count; ++i) accumulate_one(static_cast<double>(data[i]), totals);
+  for (size_t i = done; i < count; ++i) accumulate_one(static_cast<double>(data[i]), totals);
 }
 
 }  // namespace

@@ -120,7 +120,8 @@ TEST_P(Statistics, SmallKnownVector) {
 
 TEST_P(Statistics, EverySizeAroundABlock) {
   for (const size_t count :
-       {size_t{1}, size_t{31}, kBlock - 1, kBlock, kBlock + 1, 2 * kBlock, 5 * kBlock + 77}) {
+       {size_t{1}, size_t{31}, size_t{95}, size_t{96}, size_t{97}, size_t{1000}, kBlock - 1, kBlock,
+        kBlock + 1, kBlock + 95, kBlock + 96, 2 * kBlock, 5 * kBlock + 77}) {
     SCOPED_TRACE(count);
     const auto data = normal_floats(count, 0.05f, static_cast<unsigned>(count));
     expect_agrees(of(data, PAWL_F32), data);
@@ -139,10 +140,11 @@ TEST_P(Statistics, EveryMagnitude) {
 
 // Specials in one block must neither spoil that block nor its neighbours.
 TEST_P(Statistics, SpecialsAnywhere) {
-  for (const size_t at : {size_t{0}, size_t{17}, kBlock - 1, kBlock + 333, 3 * kBlock - 1}) {
+  for (const size_t at : {size_t{0}, size_t{17}, kBlock - 1, kBlock + 333, 3 * kBlock - 1, 3 * kBlock + 4,
+                          3 * kBlock, 3 * kBlock + 499}) {
     for (const float special : {kNan, -kNan, kInf, -kInf, 0.0f, -0.0f, kDenormal, 3e38f, -3e38f, 1e-30f}) {
       SCOPED_TRACE(std::to_string(at) + " " + std::to_string(special));
-      auto data = normal_floats(3 * kBlock + 5, 1.0f, 7);
+      auto data = normal_floats(at == 3 * kBlock + 4 ? 3 * kBlock + 5 : 3 * kBlock + 500, 1.0f, 7);
       data[at] = special;
       expect_agrees(of(data, PAWL_F32), data);
     }
@@ -152,8 +154,10 @@ TEST_P(Statistics, SpecialsAnywhere) {
 TEST_P(Statistics, AllTheSameSpecial) {
   for (const float special : {kNan, kInf, -kInf, 0.0f, kDenormal, -3e38f, 1e-30f, 1e-22f}) {
     SCOPED_TRACE(special);
-    const std::vector<float> data(2 * kBlock + 3, special);
-    expect_agrees(of(data, PAWL_F32), data);
+    for (const size_t count : {2 * kBlock + 3, 2 * kBlock + 300, size_t{300}}) {
+      const std::vector<float> data(count, special);
+      expect_agrees(of(data, PAWL_F32), data);
+    }
   }
 }
 
@@ -161,7 +165,7 @@ TEST_P(Statistics, AllTheSameSpecial) {
 TEST_P(Statistics, EveryScale) {
   for (int exponent = -140; exponent <= 120; exponent += 10) {
     SCOPED_TRACE(exponent);
-    const auto data = normal_floats(3 * kBlock, std::ldexp(1.0f, exponent), 3);
+    const auto data = normal_floats(3 * kBlock + 200, std::ldexp(1.0f, exponent), 3);
     expect_agrees(of(data, PAWL_F32), data);
   }
 }
