@@ -1,15 +1,19 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <pawl/pawl.hpp>
 
 #include "engine/base/files.h"
 #include "engine/trace/format.h"
+#include "hooks/capture/wire.h"
 
 namespace pawl {
 namespace {
@@ -24,6 +28,7 @@ struct Contents {
   std::map<std::string, std::map<uint64_t, double>> scalars;
   std::map<std::string, std::map<uint64_t, trace::TensorStats>> tensors;
   std::vector<uint64_t> completed;
+  std::vector<uint64_t> requests;  // generations
   bool closed = false;
 
   std::vector<std::string> tensor_names() const {
@@ -72,6 +77,8 @@ class HookTest : public testing::Test {
       if (const auto* stats = std::get_if<trace::StatsValue>(&*record))
         contents.tensors[names.at(stats->series)][step] = stats->stats;
       if (const auto* end = std::get_if<trace::StepEnd>(&*record)) contents.completed.push_back(end->step);
+      if (const auto* request = std::get_if<trace::Request>(&*record))
+        contents.requests.push_back(request->generation);
       if (std::holds_alternative<trace::End>(*record)) contents.closed = true;
     }
     EXPECT_EQ(decoder.anomalies(), trace::Anomalies{});
@@ -136,9 +143,7 @@ TEST_F(HookTest, ReadsTensorsThatAreNotContiguous) {
   const at::Tensor storage = at::full({4, 6}, 100, at::kFloat);
   const at::Tensor column = storage.select(1, 2);
   column.copy_(at::tensor({1.0f, 2.0f, 3.0f, INFINITY}));
-  {
-    Hook(NamedTensors{{"weight", column}}).step();
-  }
+  { Hook(NamedTensors{{"weight", column}}).step(); }
   const trace::TensorStats stats = read().tensors.at("weight weight").at(0);
   EXPECT_EQ(stats.count, 4u);
   EXPECT_EQ(stats.sum, 6);
@@ -183,6 +188,44 @@ TEST_F(HookTest, CountsOnFromACheckpointAsItsRank) {
   EXPECT_EQ(trace.header.world_size, 4u);
 }
 
+// The control file as a supervisor writes it.
+void write_control(const std::string& path, uint64_t generation, const std::string& request) {
+  const wire::ControlPage page{wire::kControlMagic, wire::kControlVersion, generation, 0, 0};
+  const wire::ControlRequest head{
+      static_cast<uint32_t>(request.size()),
+      wire::crc32c(reinterpret_cast<const uint8_t*>(request.data()), request.size())};
+  std::string bytes(wire::kControlBytes, '\0');
+  std::memcpy(bytes.data(), &page, sizeof page);
+  std::memcpy(bytes.data() + sizeof page, &head, sizeof head);
+  std::memcpy(bytes.data() + wire::kControlTextOffset, request.data(), request.size());
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::pwrite(file.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+}
+
+TEST_F(HookTest, RecordsSomethingElseFromTheStepAfterItIsAsked) {
+  const std::string control = dir_.path() + "/control";
+  write_control(control, 1, "losses every=1");
+  environment_.set("PAWL_CONTROL_FILE", control);
+  environment_.set("PAWL_CAPTURE", "losses every=1");
+  const at::Tensor weight = parameter({2}, 1);
+  {
+    Hook hook(NamedTensors{{"fc", weight}});
+    testing::internal::CaptureStderr();
+    for (int step = 0; step < 6; ++step) {
+      hook.loss(at::tensor(1.0));
+      hook.step();
+      if (step == 1) write_control(control, 2, "weights every=1\nweights every=1 off ranks=3");
+      if (step == 3) write_control(control, 3, "weights every=1 include=(unclosed");  // stays as it was
+    }
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "pawl: what is recorded stays as it was: bad include pattern '(unclosed'\n");
+  const Contents trace = read();
+  EXPECT_THAT(steps_of(trace.scalars.at("loss loss")), ElementsAre(0, 1, 2));
+  EXPECT_THAT(steps_of(trace.tensors.at("weight fc")), ElementsAre(3, 4, 5));
+  EXPECT_THAT(trace.requests, ElementsAre(2, 3));
+}
+
 // The shape of torch::nn::Module, whose header takes half a minute to compile.
 struct Module {
   struct Item {
@@ -197,9 +240,7 @@ struct Module {
 
 TEST_F(HookTest, TakesAModule) {
   const Module module;
-  {
-    Hook(module).step();
-  }
+  { Hook(module).step(); }
   EXPECT_THAT(read().tensor_names(), ElementsAre("weight conv.weight"));
 }
 
