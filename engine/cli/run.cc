@@ -19,6 +19,7 @@
 #include "engine/core/merge_record.h"
 #include "engine/core/push_events.h"
 #include "engine/core/run_json.h"
+#include "engine/trigger/ancestry.h"
 #include "engine/trigger/git.h"
 #include "pipelines/parse.h"
 
@@ -72,19 +73,16 @@ Result<core::NewRun> describe_run(const RunOptions& options, std::string* notice
     *notice = fmt::format("running commit {}: changes that are not committed are not part of it",
                           sha.substr(0, 10));
   }
-  const bool known_target = repository.resolve("refs/heads/" + options.target).ok() ||
-                            repository.resolve("refs/remotes/origin/" + options.target).ok();
-  if (!known_target && branch != options.target) {
-    *notice += fmt::format(
-        "{}this clone has no branch '{}', neither its own nor origin's: there is nothing to compare with",
-        notice->empty() ? "" : "; ", sanitize_for_terminal(options.target));
-  }
   core::NewRun run;
   PAWL_ASSIGN(run.project, project_name(options.project, repository));
   run.event_key = "manual:" + new_ulid(SystemClock().unix_ms());
   run.trigger = "manual";
   run.note = "pawl run";
   PAWL_ASSIGN(run.branch, branch_of_run(options, branch));
+  if (run.branch != options.target && !trigger::shared_head_of_branch(repository, options.target)) {
+    *notice += fmt::format("{}this repository has no branch '{}': there is nothing to compare with",
+                           notice->empty() ? "" : "; ", sanitize_for_terminal(options.target));
+  }
   run.target = options.target;
   run.sha = sha;
   run.subject = commit.subject;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/json.h"
@@ -69,23 +70,31 @@ void add_commits(const std::vector<gate::GreenRun>& runs, std::set<std::string>&
   for (const gate::GreenRun& run : runs) out.insert(run.commit);
 }
 
-Error history_is_cut(std::string_view what) {
-  return Error(
-      ErrorCode::unavailable,
-      fmt::format("the history of this clone is cut: {}; run `git fetch --unshallow --tags` (in GitHub "
-                  "Actions: fetch-depth: 0, in GitLab CI: GIT_DEPTH: 0)",
-                  what));
+// What brings the whole target branch, also into a clone of a single branch.
+std::string fetch_command(const std::string& target, bool shallow) {
+  const std::string refs = fmt::format("{0}:refs/remotes/origin/{0}", target);
+  const bool plain = std::ranges::all_of(
+      target, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '/' || c == '.'; });
+  return fmt::format("git fetch {}origin {}", shallow ? "--unshallow --tags " : "",
+                     plain ? refs : shell_quote(refs));
+}
+
+Error history_is_cut(std::string_view what, const std::string& target) {
+  return Error(ErrorCode::unavailable,
+               fmt::format("the history of this clone is cut: {}; run `{}` (in GitHub Actions: fetch-depth: "
+                           "0, in GitLab CI: GIT_DEPTH: 0)",
+                           what, fetch_command(target, true)));
 }
 
 // Leaves the green runs whose commit has a tag that fits.
-Result<void> keep_tagged(const trigger::Repository& repository, const std::string& pattern,
-                         std::vector<gate::GreenRun>& runs) {
+Result<void> keep_tagged(const trigger::Repository& repository, const std::string& target,
+                         const std::string& pattern, std::vector<gate::GreenRun>& runs) {
   if (runs.empty()) return {};
   PAWL_ASSIGN(auto tagged, trigger::tagged_commits(repository, pattern));
   std::erase_if(runs, [&](const gate::GreenRun& run) { return !tagged.contains(run.commit); });
   if (!runs.empty()) return {};
   PAWL_ASSIGN(const bool shallow, trigger::is_shallow(repository));
-  if (shallow) return history_is_cut("which green runs are tagged cannot be told");
+  if (shallow) return history_is_cut("which green runs are tagged cannot be told", target);
   return {};
 }
 
@@ -98,9 +107,11 @@ Result<Past> look_back(Db& db, const trigger::Repository& repository, const stor
   if (out.recorded.pinned && !policy.sustained) return out;
   const bool chooses = !out.recorded.pinned;
   if (chooses && rule.kind == Kind::tag)
-    PAWL_RETURN_IF_ERROR(keep_tagged(repository, rule.tag, out.recorded.all));
+    PAWL_RETURN_IF_ERROR(keep_tagged(repository, run.target, rule.tag, out.recorded.all));
   trigger::AncestryQuery ancestry{.commit = run.commit_sha, .heads = {}, .wanted = {}};
-  if (run.branch != run.target) ancestry.heads = trigger::heads_of_branch(repository, run.target);
+  if (run.branch != run.target) {
+    if (auto head = trigger::shared_head_of_branch(repository, run.target)) ancestry.heads = {*head};
+  }
   if (chooses && wants_one(rule)) add_commits(out.recorded.all, ancestry.wanted);
   if (!wants_one(rule) || policy.sustained) add_commits(out.recorded.since_pin, ancestry.wanted);
   if (ancestry.wanted.empty()) return out;
@@ -108,7 +119,7 @@ Result<Past> look_back(Db& db, const trigger::Repository& repository, const stor
   if (rule.kind == Kind::best || policy.sustained) ancestry.enough = ancestry.wanted.size();
   PAWL_ASSIGN(trigger::Ancestry found, trigger::find_ancestors(repository, ancestry));
   if (found.cut && found.found.size() < ancestry.wanted.size())
-    return history_is_cut("which earlier green run is the nearest cannot be told");
+    return history_is_cut("which earlier green run is the nearest cannot be told", run.target);
   for (const trigger::Ancestor& ancestor : found.found)
     out.commits.push_back({ancestor.commit, ancestor.distance});
   out.meets_branch = !ancestry.heads.empty();
@@ -232,6 +243,22 @@ Result<void> check_history(Db& db, const trigger::Repository& repository, const 
   auto past = look_back(db, repository, run, policy);
   if (!past.ok()) return std::move(past).error();
   return {};
+}
+
+Result<void> check_target(Db& db, const trigger::Repository& repository, const store::Run& run,
+                          const gate::Policy& own) {
+  if (run.branch == run.target || trigger::shared_head_of_branch(repository, run.target)) return {};
+  PAWL_ASSIGN(const auto events, store::baseline_events(db, run.project, run.target));
+  PAWL_ASSIGN(const bool is_clone, repository.has_remote());
+  // A gate that is off makes no baseline: one on record says that the target's is on.
+  if (events.empty() && (!is_clone || !own.judges_models())) return {};
+  PAWL_ASSIGN(const bool shallow, trigger::is_shallow(repository));
+  return Error(
+      ErrorCode::unavailable,
+      fmt::format("this clone has no branch '{}', neither its own nor origin's, and its gate is what judges "
+                  "this run: run `{}` (in GitHub Actions: fetch-depth: 0); when the branch has another name, "
+                  "say it with --target",
+                  run.target, fetch_command(run.target, shallow)));
 }
 
 Result<Placement> place_green_run(Db& db, const trigger::Repository& repository, const store::Run& run) {

@@ -41,6 +41,13 @@ Result<ComparedWith> find_baseline(const BaselineQuery& query);
 Result<void> check_history(Db& db, const trigger::Repository& repository, const store::Run& run,
                            const gate::Policy& policy);
 
+// Error unavailable, with what to do, when a run of another branch than the target would be judged by its
+// `own` gate only because the target branch was not fetched. A gate of its own is enough for a repository
+// that is no clone and has no baseline on record, and, where there is no baseline on record, for one that is
+// off.
+Result<void> check_target(Db& db, const trigger::Repository& repository, const store::Run& run,
+                          const gate::Policy& own);
+
 // Where a green run belongs among those of its branch.
 struct Placement {
   int64_t seen = 0;  // the row of the latest green one when this was found out, 0: none

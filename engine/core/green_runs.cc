@@ -61,7 +61,9 @@ Result<pipeline::GreenRuns> last_green_runs(Db& db, const trigger::Repository& r
   pipeline::GreenRuns out;
   if (green.empty()) return out;
   trigger::AncestryQuery query{.commit = run.commit_sha, .heads = {}, .wanted = {}};
-  if (run.branch != run.target) query.heads = trigger::heads_of_branch(repository, run.target);
+  if (run.branch != run.target) {
+    if (auto head = trigger::shared_head_of_branch(repository, run.target)) query.heads = {*head};
+  }
   for (const gate::GreenRun& candidate : green) query.wanted.insert(candidate.commit);
   query.enough = static_cast<std::size_t>(count);
   PAWL_ASSIGN(const trigger::Ancestry past, trigger::find_ancestors(repository, query));

@@ -11,6 +11,7 @@
 #include "engine/core/push_events.h"
 #include "engine/core/trial.h"
 #include "engine/store/database.h"
+#include "engine/trigger/ancestry.h"
 #include "engine/trigger/git.h"
 #include "engine/trigger/overlap.h"
 #include "pipelines/load.h"
@@ -81,11 +82,18 @@ Result<std::optional<gate::Verdict>> refuse_shared_examples(const Prepared& prep
   return std::optional<gate::Verdict>();
 }
 
-// What the gate needs of it. A trial measures, whatever the gate can say.
-Result<void> look_at_the_past(const Home& home, const trigger::Repository& repository, const store::Run& run,
+// The gate of the target branch in the place of the commit's own.
+Result<void> take_target_gate(const trigger::Repository& repository, const store::Run& run, Prepared& out) {
+  if (run.branch == run.target) return {};
+  PAWL_ASSIGN(auto gate, target_gate(repository, run.target));
+  if (gate) out.pipeline.gate = std::move(*gate);
+  return {};
+}
+
+// What the gate needs of it.
+Result<void> look_at_the_past(Db& db, const trigger::Repository& repository, const store::Run& run,
                               Prepared& out) {
   const gate::Policy& gate = out.pipeline.gate;
-  PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
   PAWL_RETURN_IF_ERROR(check_history(db, repository, run, gate));
   if (gate.early) {
     PAWL_ASSIGN(out.green_runs, last_green_runs(db, repository, run, gate.early->runs));
@@ -97,9 +105,8 @@ Result<void> look_at_the_past(const Home& home, const trigger::Repository& repos
 
 Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
                                                 const std::string& target) {
-  auto head = repository.resolve("refs/heads/" + target);
-  if (!head.ok()) head = repository.resolve("refs/remotes/origin/" + target);
-  if (!head.ok()) return std::optional<gate::Policy>();
+  const auto head = trigger::shared_head_of_branch(repository, target);
+  if (!head) return std::optional<gate::Policy>();
   PAWL_ASSIGN(auto pipeline, pipeline_at(repository, *head, target));
   if (!pipeline) return std::optional<gate::Policy>();
   return std::optional<gate::Policy>(std::move(pipeline->gate));
@@ -136,14 +143,14 @@ Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunS
 
   Prepared out;
   PAWL_ASSIGN(out.pipeline, read_pipeline(checkout));
-  if (run.branch != run.target) {
-    PAWL_ASSIGN(auto gate, target_gate(repository, run.target));
-    if (gate) out.pipeline.gate = *gate;
-  }
-  if (is_trial(run)) {
+  if (is_trial(run)) {  // it measures, whatever the gate can say
+    PAWL_RETURN_IF_ERROR(take_target_gate(repository, run, out));
     out.pipeline.gate.early.reset();  // a bad commit is to be measured to its end
   } else {
-    PAWL_RETURN_IF_ERROR(look_at_the_past(home, repository, run, out));
+    PAWL_ASSIGN(Db db, store::open_record_for_reading(home.database()));
+    PAWL_RETURN_IF_ERROR(check_target(db, repository, run, out.pipeline.gate));
+    PAWL_RETURN_IF_ERROR(take_target_gate(repository, run, out));
+    PAWL_RETURN_IF_ERROR(look_at_the_past(db, repository, run, out));
   }
   for (const pipeline::Dataset& dataset : out.pipeline.data) {
     trigger::DataSpec spec = data_spec(dataset, source.data, checkout);

@@ -40,8 +40,8 @@ struct Prepared {
   pipeline::GreenRuns green_runs;        // empty unless the gate has `early`
 };
 
-// The gate of the target branch as it is now (a clone's own branch or, as in CI, origin's); nullopt when that
-// branch, or its pipeline file, is not there yet.
+// The gate of the target branch as it is now (origin's where the clone knows that one, else its own); nullopt
+// when that branch, or its pipeline file, is not there yet.
 Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repository,
                                                 const std::string& target);
 
@@ -49,9 +49,9 @@ Result<std::optional<gate::Policy>> target_gate(const trigger::Repository& repos
 std::string trial_data_dir(const Home& home, const std::string& run_id);
 
 // Errors: usage (the pipeline file is missing or wrong; the message is the rendered diagnostics), not_found
-// (a dataset), unavailable (a shallow clone does not reach what the gate compares with), others from git and
-// files. The gate is the target branch's own where the run is not on it, so that a change cannot relax the
-// gate that judges it.
+// (a dataset), unavailable (the clone has not the target branch, or is shallow and does not reach what the
+// gate compares with), others from git and files. The gate is the target branch's own where the run is not on
+// it, so that a change cannot relax the gate that judges it.
 Result<Prepared> prepare_run(const Home& home, const store::Run& run, const RunSource& source,
                              Sync<trigger::StatCache>& cache);
 

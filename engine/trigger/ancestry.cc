@@ -156,6 +156,19 @@ class Walk {
   Ancestry out_;
 };
 
+constexpr const char* kOwnBranches = "refs/heads/";
+constexpr const char* kOriginsBranches = "refs/remotes/origin/";
+
+// Of exactly this name: as a revision a tag could be called like it.
+std::optional<std::string> head_at(const Repository& repository, const std::string& reference) {
+  auto opened = open_repository(repository.path());
+  git_oid id;
+  if (!opened.ok() || git_reference_name_to_id(&id, opened->get(), reference.c_str()) != 0)
+    return std::nullopt;
+  auto head = repository.resolve(std::string(git_oid_tostr_s(&id)));
+  return head.ok() ? std::optional(std::move(*head)) : std::nullopt;
+}
+
 }  // namespace
 
 Result<Ancestry> find_ancestors(const Repository& repository, const AncestryQuery& query) {
@@ -172,10 +185,15 @@ Result<bool> is_shallow(const Repository& repository) {
 
 std::vector<std::string> heads_of_branch(const Repository& repository, const std::string& branch) {
   std::vector<std::string> out;
-  for (const char* where : {"refs/heads/", "refs/remotes/origin/"}) {
-    if (auto head = repository.resolve(where + branch); head.ok()) out.push_back(*head);
+  for (const char* where : {kOwnBranches, kOriginsBranches}) {
+    if (auto head = head_at(repository, where + branch)) out.push_back(*head);
   }
   return out;
+}
+
+std::optional<std::string> shared_head_of_branch(const Repository& repository, const std::string& branch) {
+  auto head = head_at(repository, kOriginsBranches + branch);
+  return head ? head : head_at(repository, kOwnBranches + branch);
 }
 
 Result<std::set<std::string>> tagged_commits(const Repository& repository, const std::string& pattern) {

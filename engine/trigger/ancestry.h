@@ -45,6 +45,10 @@ Result<bool> is_shallow(const Repository& repository);
 // The heads of a branch that are known here: refs/heads and refs/remotes/origin, which differ in a clone.
 std::vector<std::string> heads_of_branch(const Repository& repository, const std::string& branch);
 
+// The head of a branch as everybody has it: origin's where the clone knows that one, for its own may be stale
+// or have what nobody reviewed; else its own. nullopt: it has neither.
+std::optional<std::string> shared_head_of_branch(const Repository& repository, const std::string& branch);
+
 // The commits that carry a tag whose name fits the pattern (a glob as `git tag --list` takes it).
 Result<std::set<std::string>> tagged_commits(const Repository& repository, const std::string& pattern);
 

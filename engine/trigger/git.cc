@@ -304,6 +304,16 @@ Result<std::string> Repository::origin_url() const {
   return std::string(url != nullptr ? url : "");
 }
 
+Result<bool> Repository::has_remote() const {
+  PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
+  git_strarray names = {};
+  if (int code = git_remote_list(&names, repository.get()); code != 0)
+    return failure(code, "cannot list the remotes", path_);
+  const bool any = names.count > 0;
+  git_strarray_dispose(&names);
+  return any;
+}
+
 Result<bool> Repository::has_local_changes() const {
   PAWL_ASSIGN(RepositoryPtr repository, open_repository(path_));
   git_status_options options = GIT_STATUS_OPTIONS_INIT;

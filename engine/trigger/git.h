@@ -69,6 +69,7 @@ class Repository {
   Result<std::string> git_dir() const;     // absolute, of a working tree too
   Result<std::string> work_dir() const;    // absolute; the git folder itself of a bare repository
   Result<std::string> origin_url() const;  // of the remote "origin"; empty when there is none
+  Result<bool> has_remote() const;         // of any name: what is here may be a part of what is there
 
   // Whether tracked files differ from HEAD (a notice for `pawl run`, nothing more).
   Result<bool> has_local_changes() const;

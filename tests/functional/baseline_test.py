@@ -126,6 +126,126 @@ class Ancestors(BaselineTest):
         self.assertEqual(self.run_here("PASS", "--project", "model"), None)
 
 
+class WhoseGate(BaselineTest):
+    """A branch with a gate that its worse model holds, in clones as CI systems and developers have them."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_repository()
+
+    def a_relaxed_branch(self, gate=None):
+        """On record and on origin's main a run of 0.9; on origin's feat, and checked out, one of 0.7."""
+        self.run_commit(0.9)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        self.git("checkout", "--quiet", "-b", "feat")
+        text = (self.clone / ".pawl.yml").read_text()
+        relaxed = text.replace("max_drop: 0.05, paired: {margin: 0.05}", "max_drop: 0.5")
+        self.write({".pawl.yml": gate or relaxed})
+        self.push("relaxed", branch="feat", accuracy="0.7")
+
+    def clone_of_one_branch(self, *depth):
+        """As GitLab CI and Jenkins make it."""
+        self.clone = self.dir / "of-one-branch"
+        self.clone.mkdir()
+        self.git("init", "--quiet", "--initial-branch=unborn")
+        self.git("remote", "add", "origin", f"file://{self.bare}")
+        self.git("fetch", "--quiet", "--no-tags", *depth, "origin", "+refs/heads/feat:refs/remotes/origin/feat")
+        self.git("checkout", "--quiet", "--detach", "origin/feat")
+
+    def run_feat(self, verdict):
+        self.run_here(verdict, "--branch", "feat", "--project", "model")
+
+    def follow(self, advice):
+        command = re.search(r"`(git [^`]*)`", advice)[1]
+        self.git(*command.split()[1:])
+
+    def is_told_to_fetch(self):
+        self.run_feat("ERROR")
+        self.assertIn("this clone has no branch 'main'", self.last["headline"])
+        self.assertIn("origin main:refs/remotes/origin/main`", self.last["headline"])
+        self.assertEqual(self.last["stages"], [], "nothing was trained")
+
+    def test_a_clone_without_the_target_branch_is_told_to_fetch_it(self):
+        self.a_relaxed_branch()
+        self.clone_of_one_branch()
+        self.is_told_to_fetch()
+        self.follow(self.last["headline"])
+        self.run_feat("FAIL")
+        self.assertIn("accuracy fell from 0.9 to 0.7", self.last["headline"])
+
+    def test_a_shallow_one_too(self):
+        self.a_relaxed_branch()
+        self.clone_of_one_branch("--depth=1")
+        self.is_told_to_fetch()
+        self.follow(self.last["headline"])
+        self.assertEqual(self.git("rev-parse", "--is-shallow-repository"), "false")
+        self.run_feat("FAIL")
+
+    def test_the_advice_for_a_shallow_one_brings_the_target_branch(self):
+        self.a_relaxed_branch()
+        self.push("more", branch="feat")
+        self.clone_of_one_branch("--depth=1")
+        self.git("fetch", "--quiet", "--depth=1", "origin", "main:refs/remotes/origin/main")
+        self.run_feat("ERROR")
+        self.assertIn("the history of this clone is cut", self.last["headline"])
+        self.follow(self.last["headline"])
+        self.run_feat("FAIL")
+
+    def test_a_first_run_of_a_clone_is_told_too(self):
+        """Nothing is on record, as with a home that a runner throws away."""
+        self.a_relaxed_branch()
+        self.clone_of_one_branch()
+        self.home = self.dir / "empty"
+        self.is_told_to_fetch()
+
+    def test_a_gate_switched_off_by_the_branch_changes_nothing(self):
+        self.a_relaxed_branch(gate=re.sub(r"gate:(.|\n)*", "gate: off\n", PIPELINE))
+        self.clone_of_one_branch()
+        self.is_told_to_fetch()
+        self.follow(self.last["headline"])
+        self.run_feat("FAIL")
+
+    def test_a_clone_whose_pipeline_has_no_gate_needs_no_target_branch(self):
+        self.write({".pawl.yml": re.sub(r"gate:(.|\n)*", "gate: off\n", PIPELINE)})
+        self.push(branch="feat")
+        self.clone_of_one_branch()
+        self.run_feat("PASS")
+
+    def test_a_repository_of_its_own_needs_none_until_it_has_a_baseline(self):
+        self.git("remote", "remove", "origin")
+        self.git("checkout", "--quiet", "-b", "feat")
+        self.commit("first")
+        said = self.pawl("run", self.clone)
+        self.assertIn("has no branch 'main'", said.stderr)
+        self.run_here("PASS", "--branch", "main")
+        self.run_here("ERROR")
+        self.assertIn("this clone has no branch 'main'", self.last["headline"])
+
+    def test_origins_target_branch_counts_and_not_a_stale_one(self):
+        """The gate was tightened on origin's main since the clone's own main was last updated."""
+        strict = (self.clone / ".pawl.yml").read_text()
+        self.write({".pawl.yml": strict.replace("max_drop: 0.05, paired: {margin: 0.05}", "max_drop: 0.5")})
+        self.run_commit(0.9)
+        self.git("branch", "stale")
+        self.run_commit(0.91, files={"__pawl__yml": strict})
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        self.git("checkout", "--quiet", "-b", "feat")
+        self.git("branch", "--force", "main", "stale")
+        self.assertEqual(self.run_commit(0.7, "FAIL"), 2)
+        self.assertNotIn("before the merge base", self.last["headline"])
+
+    def test_nor_one_that_nobody_reviewed(self):
+        self.a_relaxed_branch()
+        self.git("branch", "--force", "main", "feat")
+        self.run_here("FAIL")
+
+    def test_a_tag_is_no_target_branch(self):
+        self.a_relaxed_branch()
+        self.clone_of_one_branch()
+        self.git("tag", "refs/remotes/origin/main")
+        self.is_told_to_fetch()
+
+
 class OutOfOrder(BaselineTest):
     def test_two_green_runs_that_finish_in_the_other_order(self):
         self.serve_repository(WAITING)

@@ -81,7 +81,9 @@ class Run(PawlTest):
 
     def test_a_target_that_does_not_exist_is_told(self):
         self.commit("good")
-        self.assertIn("no branch 'mian'", self.pawl("run", self.clone, "--target", "mian").stderr)
+        told = self.pawl("run", self.clone, "--target", "mian", code=3)
+        self.assertIn("no branch 'mian'", told.stderr)
+        self.assertIn("say it with --target", told.stdout)
         self.assertNotIn("no branch", self.pawl("run", self.clone).stderr)
 
     def test_a_stage_that_does_not_exist(self):

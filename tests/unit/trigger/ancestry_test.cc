@@ -127,6 +127,11 @@ TEST_F(AncestryTest, HeadsOfABranchAreLocalAndOfTheOrigin) {
   git({"-C", clone, "fetch", "--quiet"});
   EXPECT_THAT(heads_of_branch(Repository(clone), "main"), ElementsAre(a, b));
   EXPECT_THAT(heads_of_branch(Repository(clone), "nobody"), IsEmpty());
+  EXPECT_EQ(shared_head_of_branch(Repository(clone), "main"), b);
+  EXPECT_EQ(shared_head_of_branch(repository(), "main"), b);
+  EXPECT_EQ(shared_head_of_branch(Repository(clone), "nobody"), std::nullopt);
+  git({"tag", "refs/heads/nobody"});
+  EXPECT_EQ(shared_head_of_branch(repository(), "nobody"), std::nullopt) << "that is a tag";
 }
 
 TEST_F(AncestryTest, TagsByPattern) {
