@@ -19,6 +19,7 @@
 #include "engine/core/merge_record.h"
 #include "engine/core/push_events.h"
 #include "engine/core/run_json.h"
+#include "engine/core/whose_gate.h"
 #include "engine/trigger/ancestry.h"
 #include "engine/trigger/git.h"
 #include "pipelines/parse.h"
@@ -105,6 +106,8 @@ Result<int> report_end(const Global& global, core::Engine& engine, const store::
   } else {
     print(fmt::format("{}  {}\n", paint(*run.verdict, tone_of(engine.db(), run)),
                       sanitize_for_terminal(run.headline)));
+    PAWL_ASSIGN(const std::string note, core::gate_note(engine.db(), run));
+    if (!note.empty()) print(sanitize_for_terminal(note) + "\n");
     print(fmt::format("run {} took {}; `pawl show {}` has the details, {}/report.html the page\n", run.number,
                       format_duration(*run.finished_ms - run.started_ms.value_or(run.created_ms)), run.number,
                       report));

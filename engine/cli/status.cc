@@ -13,6 +13,7 @@
 #include "engine/cli/progress_line.h"
 #include "engine/cli/record.h"
 #include "engine/core/run_json.h"
+#include "engine/core/whose_gate.h"
 #include "engine/supervise/client.h"
 
 namespace pawl::cli {
@@ -116,6 +117,8 @@ Result<int> follow(const Global& global, const std::string& name) {
   } else {
     print(fmt::format("{}  {}\n", paint(run.verdict.value_or(""), tone_of(record.db, run)),
                       sanitize_for_terminal(run.headline)));
+    PAWL_ASSIGN(const std::string note, core::gate_note(record.db, run));
+    if (!note.empty()) print(sanitize_for_terminal(note) + "\n");
   }
   return static_cast<int>(run.exit_code.value_or(3));
 }

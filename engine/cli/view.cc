@@ -12,6 +12,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
 #include "engine/core/run_json.h"
+#include "engine/core/whose_gate.h"
 #include "engine/store/cas.h"
 #include "engine/store/data.h"
 #include "engine/store/results.h"
@@ -91,6 +92,8 @@ Result<void> print_details(Record& record, const store::Run& run) {
   std::string state = run.verdict.value_or(run.state);
   print(fmt::format("run {}  {}  {}\n", run.number, paint(state, tone_of(record.db, run)),
                     sanitize_for_terminal(run.headline)));
+  const std::string note = verdict ? core::gate_note(*verdict) : "";
+  if (!note.empty()) print(sanitize_for_terminal(note) + "\n");
   std::vector<std::vector<Cell>> facts = {
       {{"commit", Tone::dim}, {fmt::format("{} {}", run.commit_sha.substr(0, 12), run.subject)}},
       {{"branch", Tone::dim},

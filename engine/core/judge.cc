@@ -13,6 +13,7 @@
 #include "engine/core/test_ledgers.h"
 #include "engine/core/trial.h"
 #include "engine/core/waive.h"
+#include "engine/core/whose_gate.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/store/database.h"
 #include "engine/store/results.h"
@@ -168,12 +169,15 @@ Result<void> write_lists(const std::string& dir, const std::vector<gate::ToLabel
   return {};
 }
 
-void set_verdict(const store::Run& run, const gate::Verdict& verdict, int64_t now_ms, Judgement& out) {
+void set_verdict(const store::Run& run, const gate::Verdict& verdict, const std::string& gate_note,
+                 int64_t now_ms, Judgement& out) {
   out.verdict.run_id = run.id;
   out.verdict.kind = gate::to_string(verdict.kind);
   out.verdict.headline = verdict.headline;
   if (verdict.baseline) out.verdict.baseline_run = verdict.baseline->id;
-  out.verdict.body = dump_json(gate::to_json(verdict));
+  Json body = gate::to_json(verdict);
+  if (!gate_note.empty()) body["gate_note"] = gate_note;
+  out.verdict.body = dump_json(body);
   for (const gate::Reason& r : verdict.reasons) {
     out.verdict.reasons.push_back({r.subject, std::string(gate::to_string(r.check)),
                                    std::string(gate::to_string(r.status)), r.sentence});
@@ -201,7 +205,7 @@ Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
   }
   gate::Verdict verdict = gate::judge(plan.gate, inputs, on_all_cores);
   PAWL_RETURN_IF_ERROR(write_lists(home.report(run.id), verdict.to_label));
-  set_verdict(run, verdict, now_ms, out);
+  set_verdict(run, verdict, is_trial(run) ? "" : whose_gate(repository, run, plan.gate), now_ms, out);
   out.test_uses = std::move(verdict.test_uses);
   bool on_target = run.branch == run.target;
   // A waived run as the baseline would lower the bar for good.
@@ -218,7 +222,7 @@ Result<Judgement> judge_with(Db& db, const Home& home, const store::Cas& cas,
 
 Judgement refused(const store::Run& run, const gate::Verdict& verdict, int64_t now_ms) {
   Judgement out;
-  set_verdict(run, verdict, now_ms, out);
+  set_verdict(run, verdict, "", now_ms, out);
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/core/rescoring.h"
 #include "engine/core/seed_means.h"
 #include "engine/core/tensor_history.h"
+#include "engine/core/whose_gate.h"
 #include "engine/gate/verdict_json.h"
 #include "engine/report/html.h"
 #include "engine/report/junit.h"
@@ -202,6 +203,7 @@ Result<report::RunReport> build_report(const Home& home, const store::Run& run,
   out.started_unix_ms = run.started_ms.value_or(run.created_ms);
   out.seconds = static_cast<double>(verdict.created_ms - out.started_unix_ms) / 1000;
   out.verdict = gate_verdict(verdict);
+  out.gate_note = gate_note(verdict);
   out.cancelled = verdict.kind == "CANCELLED";
   PAWL_ASSIGN(auto data, store::data_of(db, run.id));
   for (const store::RunData& d : data) out.data.push_back({d.dataset, d.digest});

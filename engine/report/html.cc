@@ -83,6 +83,8 @@ std::string verdict(const RunReport& report) {
       "<span class=\"soft\">{} · {}</span></div>\n<h1>{}</h1>\n",
       tone, verdict_name(report), text(report.project), text(run_name(report)),
       escape_markup(clean_line(report.verdict.headline, 4000)));
+  if (!report.gate_note.empty())
+    out += fmt::format("<p class=\"facts\"><b>{}</b></p>\n", text(report.gate_note));
   out += fmt::format("<p class=\"facts\"><b>{}</b> {} on <b>{}</b></p>\n", text(report.commit.substr(0, 10)),
                      text(report.subject), text(report.branch));
   out += fmt::format("<p class=\"facts\">{} · {} · {}</p>\n", text(origin(report)),

@@ -62,6 +62,7 @@ std::string head(const RunReport& report) {
                                                           : "\xe2\x9d\x8c";
   std::string out = fmt::format("## {} {}: {}\n\n**{}**\n\n", mark, verdict_name(report),
                                 prose(report.project), escape_markdown(report.verdict.headline, 2000));
+  if (!report.gate_note.empty()) out += prose(report.gate_note) + "\n\n";
   out += fmt::format("Commit {} {} on {}, {}, {}", markdown_code(report.commit.substr(0, 7), false),
                      prose(report.subject), markdown_code(report.branch, false), prose(origin(report)),
                      duration(report.seconds));

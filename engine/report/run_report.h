@@ -120,7 +120,8 @@ struct RunReport {
   std::vector<Curve> curves;
   std::vector<TensorHistory> tensors;
   std::vector<LogTail> logs;
-  std::string url;  // of the run; may be empty
+  std::string url;        // of the run; may be empty
+  std::string gate_note;  // whose gate judged, when it is not the commit's own; empty: nothing to say
 };
 
 // "PASS", "FAIL", ..., "CANCELLED".

@@ -379,6 +379,26 @@ class Policy(GateTest):
         self.write({".pawl.yml": relaxed})
         self.accuracy("FAIL", 0.8, "accuracy fell from 0.9 to 0.8")
 
+    def test_it_is_told_that_another_gate_judged_it(self):
+        strict = {"accuracy": {"direction": "higher", "max_drop": 0.02}}
+        note = "judged by the gate of main; this commit changes it"
+        self.begin(**strict)
+        self.assertNotIn("judged by", self.pawl("show", self.accuracy("PASS", 0.9)["number"]).stdout)
+        self.git("checkout", "--quiet", "-b", "feature")
+        self.accuracy("PASS", 0.89)
+        self.assertNotIn("judged by", self.pawl("show", "last").stdout)
+        text = PIPELINE.format(command=COPY, metrics=json.dumps(strict))
+        for own, accuracy, code in ((text.replace("0.02", "0.5"), 0.8, 1), (text[:text.index("gate:")] + "gate: off\n", 0.89, 0)):
+            self.write({".pawl.yml": own, "metrics.json": json.dumps({"accuracy": accuracy})})
+            self.commit()
+            self.assertIn(note + "\n", self.pawl("run", cwd=self.clone, code=code).stdout)
+            run = self.pawl_json("show", "last")
+            self.assertEqual(run["gate"]["gate_note"], note)
+            self.assertIn(note, self.pawl("show", "last").stdout)
+            self.assertIn(note, self.pawl("status", "--follow", run["number"], code=code).stdout)
+            for file in ("summary.md", "report.html"):
+                self.assertIn(note, (self.home / "runs" / run["id"] / "report" / file).read_text())
+
     def test_nor_in_a_clone_that_has_only_origins_branches(self):
         """As CI systems make it: HEAD is detached, and the target branch is there as origin's."""
         self.begin(accuracy={"direction": "higher", "max_drop": 0.02})

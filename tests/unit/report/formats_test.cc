@@ -15,6 +15,7 @@
 namespace pawl::report {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -236,6 +237,16 @@ TEST(Markdown, HostileNamesStayText) {
        {"<script", "<img", "[x](", "[i](", "@everyone", "#1 ", "onclick=alert(1) x"}) {
     EXPECT_THAT(outside, Not(HasSubstr(forbidden)));
   }
+}
+
+TEST(Formats, WhoseGateItWasComesWithTheVerdict) {
+  RunReport report = green_run();
+  report.gate_note = "judged by the gate of <b>*main*; this commit changes it";
+  const std::string markdown = to_markdown(report);
+  EXPECT_LT(markdown.find("judged by the gate of"), markdown.find("Commit "));
+  EXPECT_THAT(markdown, Not(AnyOf(HasSubstr("<b>"), HasSubstr(" *main*"))));
+  const std::string text = parsed("html", to_html(report))["text"];
+  EXPECT_THAT(text, HasSubstr(report.gate_note));
 }
 
 TEST(Markdown, ALinkOnlyToAPlainAddress) {
