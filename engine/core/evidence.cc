@@ -83,6 +83,25 @@ std::vector<gate::Metric> metrics_of_stage(const std::vector<store::Metric>& met
   return out;
 }
 
+// Directions are not in the record: the file that the stage left has them, as long as it is in this home.
+Result<void> add_directions(Db& db, const store::Cas& cas, const std::string& run_id,
+                            const std::string& stage, std::vector<gate::Metric>& metrics) {
+  if (metrics.empty()) return {};
+  PAWL_ASSIGN(const auto artifacts, store::artifacts_of(db, run_id));
+  for (const store::Artifact& artifact : artifacts) {
+    if (artifact.stage != stage || artifact.path != gate::kMetricsFile) continue;
+    const auto path = cas.path_of(artifact.digest);
+    if (!path.ok()) return {};
+    PAWL_ASSIGN(const std::string text, read_file(*path, gate::kMaxMetricsBytes));
+    PAWL_ASSIGN(const auto written, gate::parse_metrics(text, artifact.path));
+    for (gate::Metric& metric : metrics) {
+      if (const gate::Metric* found = gate::find_metric(written, metric.name))
+        metric.direction = found->direction;
+    }
+  }
+  return {};
+}
+
 // The runs of the stage with their seeds, in order; empty when it was run once.
 Result<std::vector<std::pair<int64_t, std::string>>> copies_of(Db& db, const std::string& run_id,
                                                                const std::string& stage) {
@@ -142,6 +161,7 @@ Result<gate::Evidence> load_evidence_of(Db& db, const store::Cas& cas, const std
   evidence.stage = stage;
   PAWL_ASSIGN(auto metrics, store::metrics_of(db, run_id));
   evidence.metrics = metrics_of_stage(metrics, stage);
+  PAWL_RETURN_IF_ERROR(add_directions(db, cas, run_id, stage, evidence.metrics));
   PAWL_ASSIGN(auto artifacts, predictions_of(db, run_id, policy));
   for (const store::Artifact& artifact : artifacts) {
     if (artifact.stage != stage) continue;

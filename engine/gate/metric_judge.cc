@@ -32,6 +32,10 @@ class MetricJudge {
     const Metric* metric = find_metric(inputs_.evidence.metrics, rule_.metric);
     if (!usable(metric)) return;
     value_ = metric->value;
+    if (const std::string why = why_other_unit(); !why.empty()) {
+      add(Check::metric, Status::error, why);
+      return;
+    }
     const std::size_t before = out_.size();
     if (rule_.floor) check_bound(Check::floor, *rule_.floor, value_ >= *rule_.floor);
     if (rule_.ceiling) check_bound(Check::ceiling, *rule_.ceiling, value_ <= *rule_.ceiling);
@@ -106,7 +110,6 @@ class MetricJudge {
 
   // Of a share of right answers that the predictions have too.
   std::string uncertainty() const {
-    constexpr double kRounded = 5e-4;
     const PairedTest test = rule_.paired.value_or(PairedTest());
     const bool is_share =
         rule_.paired ? test.of == PairedTest::Of::accuracy : to_lower(rule_.metric) == "accuracy";
@@ -205,12 +208,6 @@ class MetricJudge {
       add(Check::paired, Status::error, fmt::format("{}: {}", rule_.metric, comparison.error().to_string()));
       return;
     }
-    if (contradicts(test, *comparison)) {
-      add(Check::paired, Status::error,
-          fmt::format("{}: {} says {}, the predictions give {}", rule_.metric, kMetricsFile,
-                      format_number(value_), format_number(comparison->candidate)));
-      return;
-    }
     const std::string change = baseline_value_ ? describe_change(rule_.metric, *baseline_value_, value_)
                                                : fmt::format("{} is {}", rule_.metric, format_number(value_));
     // The metric may be anything; where it is what the test compares, saying so would only be longer.
@@ -223,21 +220,77 @@ class MetricJudge {
     out_.push_back(std::move(reason));
   }
 
-  // A metric that goes by the name of what the test compares has to be that: a validation score beside test
-  // predictions would be judged by the one and told by the other. As far as rounding and per cent let one
-  // see.
-  bool contradicts(const PairedTest& test, const Comparison& comparison) const {
-    constexpr double kRounded = 0.006;
+  // Why the number is not what the gate takes it for: a validation score beside test predictions would be
+  // judged by the one and told by the other, and a change from shares to percent is a gain of a hundredfold.
+  std::string why_other_unit() const {
+    if (const auto given = given_by_predictions()) {
+      if (std::string why = why_other_than(*given); !why.empty()) return why;
+    }
+    return why_other_unit_than_baseline();
+  }
+
+  // The metric as the predictions give it, when it goes by the name of what they determine.
+  std::optional<double> given_by_predictions() const {
+    const PairedTest test = rule_.paired.value_or(PairedTest());
     const std::string name = to_lower(rule_.metric);
     const bool same_name =
         (test.of == PairedTest::Of::accuracy && name == "accuracy") ||
         (test.of == PairedTest::Of::auc && name == "auc") ||
         (test.of == PairedTest::Of::average_precision && name == "average_precision") ||
         (test.of == PairedTest::Of::macro_f1 && (name == "macro_f1" || name == "f1_macro"));
-    const auto is_near = [&](double value) { return std::abs(value - comparison.candidate) <= kRounded; };
-    const bool same_file = test.predictions == PairedTest().predictions;
-    return same_name && same_file && !is_near(value_) && !is_near(value_ / 100);
+    if (!same_name || test.predictions != PairedTest().predictions) return std::nullopt;
+    // The mean over seeds is that of no one model.
+    if (inputs_.evidence.by_seed.contains(rule_.metric)) return std::nullopt;
+    const EvaluationVector* now = find_vector(inputs_.evidence, test.predictions);
+    if (now == nullptr || !now->unlabelled.empty()) return std::nullopt;
+    const auto value = value_of(test, *now);
+    return value ? std::optional(*value) : std::nullopt;
   }
+
+  std::string why_other_than(double given) const {
+    if (std::abs(value_ - given) <= kRounded) return {};
+    const auto [said, found] = format_numbers(value_, given);
+    const std::string_view hint = std::abs(value_ / 100 - given) <= kRounded
+                                      ? ": the file is in percent, the predictions in shares; write the share"
+                                  : is_rounded(value_, given, 10) || is_rounded(value_, given, 100)
+                                      ? "; write at least three decimals"
+                                      : "";
+    return fmt::format("{}: {} says {}, the predictions give {}{}", rule_.metric, kMetricsFile, said, found,
+                       hint);
+  }
+
+  // To multiples of 1 / scale.
+  static bool is_rounded(double value, double from, double scale) {
+    return std::abs(value * scale - std::round(value * scale)) < 1e-6 &&
+           std::abs(value - from) * scale <= 0.5 + 1e-9;
+  }
+
+  std::string why_other_unit_than_baseline() const {
+    if (baseline_ == nullptr || rule_.direction != Direction::higher) return {};
+    if (rule_.floor.value_or(0) > 1 || rule_.ceiling.value_or(0) > 1) return {};
+    const Metric* before = find_metric(baseline_->evidence.metrics, rule_.metric);
+    if (before == nullptr || !std::isfinite(before->value)) return {};
+    const double was = before->value;
+    const bool to_percent = is_share(was) && looks_like_percent(value_);
+    const bool to_share = is_share(value_) && looks_like_percent(was) && was / value_ >= kLeastRatio &&
+                          was / value_ <= kMostRatio;
+    if (!to_percent && !to_share) return {};
+    const auto [then, now] = format_numbers(was, value_);
+    return fmt::format(
+        "{} was {} in {} and is {}: {}? Write it in one unit; if both are right, {}", rule_.metric, then,
+        describe(baseline_->run), now,
+        to_percent ? "is it in percent now and was a share" : "is it a share now and was in percent",
+        advice_without_baseline(inputs_, baseline_));
+  }
+
+  static bool is_share(double value) { return value >= 0 && value <= 1; }
+  static bool looks_like_percent(double value) { return value > 1.5 && value <= 100; }
+
+  // Of what is rounded to three decimals; the rest is for the binary form of the two numbers.
+  static constexpr double kRounded = 5e-4 + 1e-9;
+  // By which the numbers of two models differ when one is in percent and the other is not.
+  static constexpr double kLeastRatio = 50;
+  static constexpr double kMostRatio = 200;
 
   const MetricContext& context_;
   const Policy& policy_;

@@ -102,6 +102,12 @@ class PointRules(GateTest):
         self.judged("ERROR", "accuracy is missing from metrics.json", {"acuracy": 0.9})
         self.judged("ERROR", "metrics.json", '{"accuracy": 0.9')
 
+    def test_a_direction_that_the_gate_contradicts_is_red(self):
+        self.begin(accuracy={"direction": "higher", "floor": 0.5})
+        self.judged("PASS", metrics={"accuracy": {"value": 0.964, "direction": "higher"}})
+        self.judged("ERROR", "accuracy is better when lower by metrics.json, when higher by the gate",
+                    {"accuracy": {"value": 0.964, "direction": "lower"}})
+
     def test_a_training_that_nobody_watched_is_judged_all_the_same(self):
         """Hooks are on, and there is nothing in the stage that they could attach to."""
         self.begin(accuracy={"direction": "higher", "floor": 0.5, "max_drop": 0.02})
@@ -173,8 +179,15 @@ class Paired(GateTest):
 
     def test_metrics_that_contradict_the_predictions(self):
         self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.02}})
-        self.judged("PASS", metrics={"accuracy": 90}, csv=predictions(100, range(10)))  # per cent will do
+        self.judged("PASS", metrics={"accuracy": 0.9}, csv=predictions(100, range(10)))
         self.judged("ERROR", "metrics.json says 0.99, the predictions give 0.9", {"accuracy": 0.99})
+        self.judged("ERROR", "metrics.json says 90, the predictions give 0.9: the file is in percent", {"accuracy": 90})
+
+    def test_percent_is_no_gain_over_a_share(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.accuracy("PASS", 0.95)
+        self.accuracy("ERROR", 25, "accuracy was 0.95 in run 1")
+        self.accuracy("FAIL", 0.25, "accuracy fell from 0.95 to 0.25")
 
     def test_one_bad_column_is_the_fault_of_those_who_use_it(self):
         self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.02}},

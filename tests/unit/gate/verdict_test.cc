@@ -309,8 +309,10 @@ TEST(Floor, SaysHowSureTheShareOfRightAnswersIs) {
   in.evidence.vectors["predictions.csv"] = vector_of(500, [](int i) { return i < 406; });
   EXPECT_EQ(judge(policy(asked), in).headline,
             "accuracy 0.812 is below the floor 0.85 (90 % CI 0.7816 to 0.839, 500 examples)");
+  asked.metric = in.evidence.metrics[0].name = "val_accuracy";
+  asked.paired = PairedTest{.margin = .02};
   in.evidence.vectors["predictions.csv"] = vector_of(500, [](int i) { return i < 300; });
-  EXPECT_EQ(judge(policy(asked), in).headline, "accuracy 0.812 is below the floor 0.85")
+  EXPECT_EQ(judge(policy(asked), in).headline, "val_accuracy 0.812 is below the floor 0.85")
       << "of other examples";
 }
 
@@ -432,8 +434,64 @@ TEST(Paired, AMetricMustNotContradictThePredictions) {
   const Verdict verdict = judge(policy(paired(.2, kLenient)), in);
   EXPECT_EQ(verdict.kind, VerdictKind::error);
   EXPECT_EQ(verdict.headline, "accuracy: metrics.json says 0.99, the predictions give 0.88");
-  in.evidence.metrics[0].value = 88.1;  // per cent
-  EXPECT_EQ(judge(policy(paired(.2, kLenient)), in).kind, VerdictKind::pass);
+}
+
+TEST(Paired, AMetricAgreesWithThePredictionsUpToThreeDecimals) {
+  const auto headline = [](double says) {
+    Inputs in = inputs(vectors(10000, 0, 0));
+    in.evidence.vectors["predictions.csv"] = vector_of(10000, [](int i) { return i < 9635; });
+    in.evidence.metrics[0].value = says;
+    const Verdict verdict = judge(policy(paired(.2, kLenient)), in);
+    return verdict.kind == VerdictKind::error ? verdict.headline : "";
+  };
+  EXPECT_EQ(headline(.9635), "");
+  EXPECT_EQ(headline(.963), "") << "0.9635 rounded to even";
+  EXPECT_EQ(headline(.964), "");
+  EXPECT_EQ(headline(.965), "accuracy: metrics.json says 0.965, the predictions give 0.9635");
+  EXPECT_EQ(headline(.96),
+            "accuracy: metrics.json says 0.96, the predictions give 0.9635; write at least "
+            "three decimals");
+  EXPECT_EQ(headline(96.35),
+            "accuracy: metrics.json says 96.35, the predictions give 0.9635: the file is in "
+            "percent, the predictions in shares; write the share");
+  EXPECT_EQ(headline(96), "accuracy: metrics.json says 96, the predictions give 0.9635");
+}
+
+TEST(Paired, AnAccuracyAgreesWithThePredictionsWithoutAPairedTest) {
+  Inputs in = inputs(vectors(1000, 0, 0));
+  in.evidence.metrics[0].value = .9;
+  EXPECT_EQ(judge(policy(max_drop(.2)), in).headline,
+            "accuracy: metrics.json says 0.9, the predictions give 1");
+}
+
+TEST(Units, AShareDoesNotBecomeAPercentage) {
+  const Verdict verdict = judge(policy(max_drop(.02)), inputs(25, .95));
+  EXPECT_EQ(verdict.kind, VerdictKind::error);
+  EXPECT_EQ(
+      verdict.headline,
+      "accuracy was 0.95 in run 1 of commit 3f2a91c (main) and is 25: is it in percent now and was a "
+      "share? Write it in one unit; if both are right, `pawl baseline pin RUN --red --why REASON` makes "
+      "this run what the next are compared with");
+  EXPECT_EQ(only(verdict).check, Check::metric);
+}
+
+TEST(Units, APercentageDoesNotBecomeAShare) {
+  const Verdict verdict = judge(policy(max_drop(.02)), inputs(.9, 95));
+  EXPECT_EQ(verdict.kind, VerdictKind::error);
+  EXPECT_THAT(verdict.headline, HasSubstr("is it a share now and was in percent?"));
+  EXPECT_EQ(kind(max_drop(.02), inputs(.01, 95)), VerdictKind::fail) << "not near a hundredth";
+}
+
+TEST(Units, OtherScalesAreLeftAlone) {
+  EXPECT_EQ(kind(max_drop(2), inputs(94, 95)), VerdictKind::pass) << "percent before and after";
+  EXPECT_EQ(kind(max_drop(.02), inputs(1.2, .9)), VerdictKind::pass);
+  EXPECT_EQ(kind(max_drop(.02), inputs(300, .9)), VerdictKind::pass) << "no percentage";
+  MetricRule reward = max_drop(.02);
+  reward.floor = 10;
+  EXPECT_EQ(kind(reward, inputs(25, .9)), VerdictKind::pass) << "the floor says that it is no share";
+  MetricRule loss = max_drop(.02);
+  loss.direction = Direction::lower;
+  EXPECT_EQ(kind(loss, inputs(25, .9)), VerdictKind::fail);
 }
 
 TEST(Paired, AMetricThatIsNotTheShareOfRightAnswersIsToldApart) {
