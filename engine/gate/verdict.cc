@@ -211,11 +211,7 @@ void correct_for_many(std::vector<Reason>& reasons) {
     const double alpha = (1 - *reason.level) / 2;
     if (reason.status != Status::fail || adjusted[i] <= alpha) continue;
     reason.status = Status::pass;
-    const std::string_view hypothesis =
-        reason.check == Check::seeds ? "no difference" : "a drop within the margin";
-    reason.sentence +=
-        fmt::format("; may be chance among {} tests (p = {:.2g} for {}, {:.2g} corrected by Holm)",
-                    tests.size(), p[i], hypothesis, adjusted[i]);
+    reason.sentence = with_doubt(std::move(reason.sentence), tests.size(), p[i], adjusted[i]);
   }
 }
 

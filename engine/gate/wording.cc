@@ -103,6 +103,17 @@ std::string describe_plain_difference(double difference, const Interval& interva
                      sign(interval.low), sign(interval.high), words(standing), format_number(margin));
 }
 
+std::string with_doubt(std::string text, std::size_t tests, double p, double corrected) {
+  constexpr std::string_view kSurely = "surely ";
+  const std::string_view claim = words(Standing::worse);
+  const std::string doubt = fmt::format(
+      ", but this may be chance among {} tests: p = {:.2g}, {:.2g} corrected by Holm", tests, p, corrected);
+  const std::size_t at = text.find(claim);
+  if (at == std::string::npos) return text + doubt;
+  text.insert(std::min(text.find_first_of(");", at + claim.size()), text.size()), doubt);
+  return text.erase(at, kSurely.size());
+}
+
 std::string describe_share(std::int64_t right, std::int64_t examples, double alpha) {
   const Interval interval = wilson_interval(right, examples, alpha);
   return fmt::format(" ({:.4g} % CI {} to {}, {} examples)", 100 * (1 - 2 * alpha),

@@ -1,6 +1,7 @@
 // Numbers and places as a reviewer reads them.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -41,6 +42,11 @@ std::string describe_difference(double difference, const Interval& interval, dou
 // unit.
 std::string describe_plain_difference(double difference, const Interval& interval, double level,
                                       double margin, Standing standing);
+
+// Of a test that is red alone and not after the correction for many: "surely worse than the margin of 2" in
+// the text becomes "worse than the margin of 2, but this may be chance among 4 tests: p = 0.019, 0.076
+// corrected by Holm"; a text without these words ends with the doubt. `p` is that of the test alone.
+std::string with_doubt(std::string text, std::size_t tests, double p, double corrected);
 
 // " (90 % CI 0.781 to 0.839, 500 examples)": what so many examples know of a share of right answers, by
 // Wilson's interval of level 1 - 2 * alpha.

@@ -57,22 +57,30 @@ std::string number_text(const std::optional<double>& value) {
   return value ? format_number(*value) : "";
 }
 
-std::string evidence_text(const Reason& reason) {
+// Beyond the margin by its own interval, and no proof after the correction for `tests` of them.
+bool is_doubted(const Reason& reason) {
+  const bool corrected = reason.p_margin && reason.p_adjusted && reason.level;
+  return corrected && reason.status == Status::pass && *reason.p_adjusted > (1 - *reason.level) / 2;
+}
+
+std::string evidence_text(const Reason& reason, std::size_t tests) {
   if (reason.check != Check::paired || !reason.counts || !reason.interval) {
     const bool plain =
         reason.check == Check::floor || reason.check == Check::ceiling || reason.check == Check::max_drop;
     return plain ? "" : reason.sentence;
   }
   const double margin = -reason.limit.value_or(0);
-  const std::string difference =
-      gate::describe_difference(reason.counts->difference(), *reason.interval, reason.level.value_or(0),
-                                margin, gate::standing_of(*reason.interval, margin));
+  const gate::Standing standing = gate::standing_of(*reason.interval, margin);
+  std::string difference = gate::describe_difference(reason.counts->difference(), *reason.interval,
+                                                     reason.level.value_or(0), margin, standing);
+  if (standing == gate::Standing::worse && is_doubted(reason))
+    difference = gate::with_doubt(std::move(difference), tests, *reason.p_margin, *reason.p_adjusted);
   return fmt::format("{}; {} newly wrong, {} newly right of {}; one-sided p = {:.2g} for no difference",
                      difference, reason.counts->c, reason.counts->b, reason.counts->n,
                      reason.p_value.value_or(1));
 }
 
-GateRow row_of(const Reason& reason) {
+GateRow row_of(const Reason& reason, std::size_t tests) {
   GateRow row;
   row.metric = reason.slice.empty() ? reason.subject : reason.subject + " of " + reason.slice;
   row.check = check_text(reason.check);
@@ -86,7 +94,7 @@ GateRow row_of(const Reason& reason) {
                   ? gate::describe_points(*reason.limit)
                   : number_text(reason.limit);
   // Who waived it, or that it is not waived any more, stands in the sentence.
-  row.evidence = reason.waiver ? reason.sentence : evidence_text(reason);
+  row.evidence = reason.waiver ? reason.sentence : evidence_text(reason, tests);
   return row;
 }
 
@@ -97,9 +105,12 @@ std::string_view verdict_name(const RunReport& report) {
 }
 
 std::vector<GateRow> gate_rows(const gate::Verdict& verdict) {
+  const auto tests = static_cast<std::size_t>(
+      std::count_if(verdict.reasons.begin(), verdict.reasons.end(),
+                    [](const Reason& reason) { return reason.p_margin.has_value(); }));
   std::vector<GateRow> rows;
   for (const Reason& reason : verdict.reasons) {
-    if (reason.check != Check::finding && reason.check != Check::stage) rows.push_back(row_of(reason));
+    if (reason.check != Check::finding && reason.check != Check::stage) rows.push_back(row_of(reason, tests));
   }
   return rows;
 }

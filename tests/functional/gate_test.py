@@ -189,6 +189,22 @@ class Paired(GateTest):
         self.accuracy("ERROR", 25, "accuracy was 0.95 in run 1")
         self.accuracy("FAIL", 0.25, "accuracy fell from 0.95 to 0.25")
 
+    def test_what_may_be_chance_among_several_tests_is_not_sure(self):
+        self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.01}})
+        self.judged("PASS", metrics={"accuracy": 1, "top1": 1}, csv=predictions(1000))
+        worse = {"accuracy": 0.984, "top1": 0.984}
+        self.judged("FAIL", "surely worse than the margin of 1)", worse, predictions(1000, range(16)))
+        two = {"accuracy": {"direction": "higher", "paired": {"margin": 0.01}},
+               "top1": {"direction": "higher", "paired": {"margin": 0.5}}}
+        self.write({".pawl.yml": PIPELINE.format(command=COPY, metrics=json.dumps(two))})
+        doubt = ", worse than the margin of 1, but this may be chance among 2 tests: p = 0.0"
+        run = self.judged("PASS", doubt)
+        summary = (self.home / "runs" / run["id"] / "report" / "summary.md").read_text()
+        for text in (summary, self.pawl("show", "last").stdout):
+            self.assertIn(doubt, text)
+            self.assertNotIn("surely worse", text)
+        self.assertEqual(summary.count(doubt), 2, "the headline and the row")
+
     def test_one_bad_column_is_the_fault_of_those_who_use_it(self):
         self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.02}},
                    loss={"direction": "lower", "paired": {"margin": 0.02, "of": "mean", "column": "loss"}})

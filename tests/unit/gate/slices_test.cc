@@ -261,7 +261,9 @@ TEST_F(SliceVerdict, ManySlicesDoNotMakeAGoodModelRed) {
   ASSERT_NE(one, nullptr);
   EXPECT_LT(*one->p_margin, 0.05);
   EXPECT_GT(*one->p_adjusted, 0.05);
-  EXPECT_THAT(one->sentence, HasSubstr("may be chance among 20 tests (p = 0."));
+  EXPECT_THAT(one->sentence,
+              HasSubstr(", worse than the margin of 1, but this may be chance among 20 tests: p = 0."));
+  EXPECT_THAT(one->sentence, HasSubstr(" corrected by Holm) against run 1"));
   // Alone it is red.
   EXPECT_EQ(judged(languages(200, {now[0]}), languages(200, {then[0]})).kind, VerdictKind::fail);
 }

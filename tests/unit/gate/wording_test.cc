@@ -55,6 +55,19 @@ TEST(Wording, Differences) {
             "+0.031, 90 % CI +0.02 to +0.042, surely worse than the margin of 0.01");
 }
 
+TEST(Wording, WhatMayBeChanceIsNotSure) {
+  EXPECT_EQ(
+      with_doubt("f1 fell (-6.2 points, surely worse than the margin of 0.5) against run 1", 4, .019, .076),
+      "f1 fell (-6.2 points, worse than the margin of 0.5, but this may be chance among 4 tests: p = 0.019, "
+      "0.076 corrected by Holm) against run 1");
+  EXPECT_EQ(with_doubt("-6.2 points, surely worse than the margin of 2", 2, .04, .08),
+            "-6.2 points, worse than the margin of 2, but this may be chance among 2 tests: p = 0.04, 0.08 "
+            "corrected by Holm");
+  EXPECT_EQ(
+      with_doubt("worse in 90 % of the pairs", 2, .04, .08),
+      "worse in 90 % of the pairs, but this may be chance among 2 tests: p = 0.04, 0.08 corrected by Holm");
+}
+
 TEST(Wording, TheIntervalSaysWhereADifferenceStandsToTheMargin) {
   EXPECT_EQ(standing_of({-.03, -.0201}, .02), Standing::worse);
   EXPECT_EQ(standing_of({-.03, -.02}, .02), Standing::open);

@@ -7,6 +7,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/subprocess.h"
+#include "engine/gate/wording.h"
 #include "engine/report/html.h"
 #include "engine/report/junit.h"
 #include "engine/report/markdown.h"
@@ -58,6 +59,29 @@ TEST(Waived, IsShownForWhatItIs) {
   EXPECT_THAT(to_html(report), HasSubstr("waived until 2026-12-01 by ada (waiver 3: new labels)"));
   EXPECT_THAT(to_markdown(report), HasSubstr("| waived |"));
   EXPECT_THAT(to_markdown(report), HasSubstr("(waived)"));
+}
+
+TEST(Doubt, ATestThatTheCorrectionMakesGreenIsNotSureInAnyFormat) {
+  RunReport report = worse_model();
+  std::vector<gate::Reason>& reasons = report.verdict.reasons;
+  std::erase_if(reasons, [](const gate::Reason& reason) { return reason.check != gate::Check::paired; });
+  gate::Reason& doubted = reasons.at(0);
+  doubted.status = gate::Status::pass;
+  doubted.sentence = gate::with_doubt(doubted.sentence, 2, .04, .08);
+  report.verdict.headline = doubted.sentence;
+  doubted.p_margin = .04;
+  doubted.p_adjusted = .08;
+  gate::Reason other = doubted;
+  other.interval = gate::Interval{.low = -.001, .high = .001};
+  other.p_margin = other.p_adjusted = 1;
+  reasons.push_back(other);
+  for (const std::string& text : {to_markdown(report), to_html(report), to_junit(report)}) {
+    EXPECT_THAT(text, Not(HasSubstr("surely worse")));
+    EXPECT_THAT(text,
+                HasSubstr(", worse than the margin of 2, but this may be chance among 2 tests: p = 0.04, "
+                          "0.08 corrected by Holm; 760 newly wrong"));
+    EXPECT_THAT(text, HasSubstr("surely not worse than the margin of 2; 760 newly wrong"));
+  }
 }
 
 TEST(Junit, TheGatesMetricsAreCases) {
