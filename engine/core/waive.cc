@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/base/clock.h"
 #include "engine/base/text.h"
 #include "engine/gate/verdict.h"
 #include "engine/rules/table.h"
+#include "pipelines/plan.h"
 
 namespace pawl::core {
 namespace {
@@ -61,6 +63,31 @@ Result<std::string> project_of(Db& db, const NewWaiver& asked) {
       fmt::format("for which project (--project, or `project` in the API)? There are {}", join(known, ", ")));
 }
 
+// "lang=de", or how the gate of one of the last runs names a slice: any other would waive nothing.
+Result<void> check_slice(Db& db, const NewWaiver& asked, const std::string& project) {
+  const std::size_t equals = asked.slice.find('=');
+  const bool of_column = equals != std::string::npos && equals > 0 && equals + 1 < asked.slice.size();
+  if (asked.slice.empty() || of_column) return {};
+  PAWL_ASSIGN(
+      auto plans,
+      names(db, "SELECT plan FROM runs WHERE project=? AND plan<>'' ORDER BY id DESC LIMIT 100", project));
+  std::set<std::string> known;
+  for (const std::string& text : plans) {
+    const auto plan = pipeline::plan_from_json(text);
+    if (!plan.ok()) continue;
+    for (const gate::MetricRule& rule : plan->gate.metrics) {
+      if (rule.metric != asked.metric) continue;
+      for (const gate::SliceRule& slices : rule.slices)
+        known.insert(slices.by.empty() ? slices.name : slices.by + "=...");
+    }
+  }
+  if (known.contains(asked.slice)) return {};
+  const std::vector<std::string> listed(known.begin(), known.end());
+  return invalid(fmt::format("'{}' is no slice of {}: write column=value (lang=de) or the name of a slice{}",
+                             asked.slice, asked.metric,
+                             listed.empty() ? "" : "; the gate has " + join(listed, ", ")));
+}
+
 // A name that no run ever reported is a typing mistake, and would waive nothing.
 Result<void> check_metric(Db& db, const NewWaiver& asked, const std::string& project) {
   PAWL_ASSIGN(auto known, names(db,
@@ -69,6 +96,7 @@ Result<void> check_metric(Db& db, const NewWaiver& asked, const std::string& pro
                                 project));
   if (!is_known(asked.metric, known))
     return unknown(fmt::format("no run of {} reported a metric", project), asked.metric, known);
+  PAWL_RETURN_IF_ERROR(check_slice(db, asked, project));
   if (asked.check.empty()) return {};
   if (!is_known(asked.check, kChecks))
     return invalid(

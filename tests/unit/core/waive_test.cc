@@ -9,6 +9,8 @@
 #include "engine/base/files.h"
 #include "engine/store/database.h"
 #include "engine/store/results.h"
+#include "engine/store/runs.h"
+#include "pipelines/plan.h"
 
 namespace pawl::core {
 namespace {
@@ -134,6 +136,29 @@ TEST_F(WaiveTest, WhatCanHaveNoEffectIsRefused) {
   EXPECT_EQ(refusal(w), "a slice has no 'ceiling': its checks are floor, max_drop and paired");
   w.check = "paired";
   EXPECT_TRUE(add(w).ok());
+}
+
+TEST_F(WaiveTest, ASliceIsAColumnWithAValueOrOneThatTheGateNames) {
+  NewWaiver w = asked();
+  for (const std::string no_slice : {"de", "=de", "lang="}) {
+    w.slice = no_slice;
+    EXPECT_EQ(refusal(w), "'" + no_slice +
+                              "' is no slice of accuracy: write column=value (lang=de) or the name of "
+                              "a slice");
+  }
+  pipeline::Plan plan;
+  gate::MetricRule rule;
+  rule.metric = "accuracy";
+  rule.slices.emplace_back().by = "lang";
+  rule.slices.emplace_back().name = "night";
+  plan.gate.metrics = {rule};
+  ASSERT_TRUE(store::set_run_plan(*db_, "01HZZZZZZZZZZZZZZZZZZZZZAA", pipeline::to_json(plan)).ok());
+  w.slice = "de";
+  EXPECT_THAT(refusal(w), HasSubstr("; the gate has lang=..., night"));
+  for (const std::string slice : {"night", "lang=de", "label=3"}) {
+    w.slice = slice;
+    EXPECT_EQ(refusal(w), "was added");
+  }
 }
 
 TEST_F(WaiveTest, EveryCheckOfAMetricCanBeNamed) {
