@@ -133,8 +133,8 @@ class Compare {
     return {};
   }
 
-  static void compare_examples(const gate::MetricRule& rule, const gate::Evidence& now,
-                               const gate::Evidence& then, Row& row) {
+  void compare_examples(const gate::MetricRule& rule, const gate::Evidence& now, const gate::Evidence& then,
+                        Row& row) const {
     const gate::EvaluationVector* mine = gate::find_vector(now, rule.paired->predictions);
     const gate::EvaluationVector* theirs = gate::find_vector(then, rule.paired->predictions);
     if (mine == nullptr || theirs == nullptr) {
@@ -143,8 +143,10 @@ class Compare {
                       gate::why_no_vector(mine == nullptr ? now : then, rule.paired->predictions));
       return;
     }
-    row.not_compared = gate::why_incomparable(rule, now, then);
-    if (!row.not_compared.empty()) return;
+    if (const std::string why = gate::why_incomparable(rule, now, then); !why.empty()) {
+      row.not_compared = fmt::format("{} in run {}", why, a_.number);
+      return;
+    }
     auto compared = gate::compare_models(*rule.paired, rule.direction, *mine, *theirs);
     if (compared.ok()) {
       row.compared = std::move(*compared);

@@ -53,16 +53,16 @@ bool compares_with_baseline(const MetricRule& rule) {
 }  // namespace
 
 std::string why_incomparable(const MetricRule& rule, const Evidence& now, const Evidence& then) {
-  std::string why = other_evaluator(now, then);
-  if (why.empty()) why = other_count(rule.metric, now, then);
+  std::string why = other_count(rule.metric, now, then);
   if (why.empty()) why = other_examples(rule.paired.value_or(PairedTest()).predictions, now, then);
+  if (why.empty()) why = other_evaluator(now, then);
   return why;
 }
 
 std::string why_incomparable(const ConditionRule& rule, const Evidence& now, const Evidence& then) {
-  std::string why = other_evaluator(now, then);
-  if (why.empty()) why = other_examples(rule.predictions, now, then);
+  std::string why = other_examples(rule.predictions, now, then);
   if (why.empty()) why = other_labels(rule.predictions, now, then);
+  if (why.empty()) why = other_evaluator(now, then);
   return why;
 }
 

@@ -11,9 +11,9 @@
 namespace pawl::gate {
 
 // Why `then` cannot be held against `now`, in words that " in run 3" may follow ("test set changed: 900
-// examples, were 1000"); empty when nothing is known to speak against it. Compared are the evaluators, the
-// number of examples of the metric (metrics.json), and the ids and labels of the predictions, each as far as
-// both have them.
+// examples, were 1000"); empty when nothing is known to speak against it. Compared are, in this order, the
+// number of examples of the metric (metrics.json), the ids and labels of the predictions, and the evaluators,
+// each as far as both have them: where another test set comes with another evaluator, it is what to tell.
 std::string why_incomparable(const MetricRule& rule, const Evidence& now, const Evidence& then);
 
 std::string why_incomparable(const ConditionRule& rule, const Evidence& now, const Evidence& then);

@@ -172,9 +172,11 @@ class Paired(GateTest):
         self.assertIn("the same answers on all 500 examples", self.pawl("compare", "2", "3").stdout)
 
     def test_an_edited_test_set_is_no_improvement(self):
-        self.begin(accuracy={"direction": "higher", "max_drop": 0.02})
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "paired": {"margin": 0.02}})
         self.accuracy_of("PASS", predictions(1000, range(100)))
         self.accuracy_of("NO_BASELINE", predictions(900, range(10)), "test set changed")
+        self.assertIn("accuracy: not compared example by example: test set changed: 900 examples, were 1000 in run 1\n",
+                      self.pawl("compare", "1", "2").stdout)
         self.accuracy_of("NO_BASELINE", predictions(1000, range(10), label="2"), "other ids or labels")
 
     def test_metrics_that_contradict_the_predictions(self):
@@ -560,6 +562,7 @@ class Waivers(GateTest):
         for options, says in ((["--metric", "acuracy"], "did you mean 'accuracy'?"),
                               (["--rule", "dead_rellu"], "did you mean 'dead_relu'?"),
                               ([], "a metric or a rule"),
+                              (["--metric", "accuracy", "--slice", "de"], "write column=value (lang=de)"),
                               (["--metric", "accuracy", "--project", "other"], "no run of a project 'other'")):
             done = self.pawl("waiver", "add", "--why", "x", "--expires", "1d", *options, code=2)
             self.assertIn(says, done.stderr)

@@ -99,7 +99,7 @@ class TestSet(RescoreTest):
     def test_a_model_that_cannot_be_scored_again_is_red(self):
         self.begin()
         self.judged("PASS", 90)
-        run = self.judged("NO_BASELINE", 1000, "the evaluator, or data that it reads, is another than in run 1", **self.hardness_up_to(80),
+        run = self.judged("NO_BASELINE", 1000, "test set changed: 1000 examples, but other ids or labels in run 1", **self.hardness_up_to(80),
                           **{"evaluate.py": EVALUATE.replace("int(path", "-1 / (int(path")
                              .replace(".read_text())\n", ".read_text()) - 90)\n", 1)})
         self.assertIn("scoring its model again failed: stage evaluate@baseline: rank 0 ended with exit code 1", run["headline"])

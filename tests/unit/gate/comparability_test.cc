@@ -59,6 +59,11 @@ TEST(Comparability, AnEvaluatorCountsAsFarAsBothAreKnown) {
             "the evaluator, or data that it reads, is another than");
 }
 
+TEST(Comparability, AnotherTestSetIsToldBeforeAnotherEvaluator) {
+  EXPECT_EQ(why_incomparable(drop_rule(), measured(kRows, "x"), measured("a,1,1\n", "y")),
+            "test set changed: 2 examples, were 1");
+}
+
 TEST(Comparability, OnlyWhatThePolicyComparesMatters) {
   Policy policy;
   policy.metrics.push_back(drop_rule());
