@@ -173,8 +173,10 @@ struct Verdict {
 
 // Never fails: whatever is wrong with the inputs is a reason.
 //
-// A metric is judged only if every stage succeeded, or failed for nothing but rules that are all waived. With
-// a baseline:
+// A metric is judged only if every stage succeeded, or failed for nothing but rules that are all waived.
+// ERROR, and nothing else of it is judged: it is missing or not finite, its direction is not the rule's, the
+// predictions give another value (by more than 0.0005), or it turned from a share into percent or back since
+// the baseline. With a baseline:
 //   floor, ceiling: value < floor or > ceiling is FAIL.
 //   max_drop: FAIL when the value is worse than the baseline's by more, up to rounding (1e-9 of the larger
 //   one).
