@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
+#include "engine/cli/project_name.h"
 #include "engine/cli/record.h"
 #include "engine/core/evidence.h"
 #include "engine/core/trial.h"
@@ -22,7 +24,8 @@
 namespace pawl::cli {
 namespace {
 
-constexpr int64_t kRunsLookedAt = 100;
+constexpr int64_t kRunsAtOnce = 100;
+constexpr size_t kGreenRunsLookedAt = 100;
 constexpr size_t kGreenRunsUsed = 10;
 constexpr double kTolerances[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05};
 constexpr double kSeldomRed = 0.01;  // by chance: one run in a hundred
@@ -41,7 +44,37 @@ struct Known {
   std::string from;
   std::vector<gate::MetricRule> rules;  // of the newest run that was looked at
   std::vector<Spread> spreads;          // of metrics that enough green runs have
+  std::string project = {};
+  size_t green_runs = 0;
+  std::vector<std::string> alike = {};  // runs whose model answered as their baseline's did
 };
+
+// Trials are of other code, perhaps, and what a waiver let pass is no good model.
+Result<bool> is_green_model(Db& db, const store::Run& run, const std::string& target) {
+  if (run.branch != run.target || core::is_trial(run)) return false;
+  if (!target.empty() && run.target != target) return false;
+  PAWL_ASSIGN(const bool waived, is_waived(db, run));
+  return !waived;
+}
+
+// Of the target branch that has the newest one, newest first.
+Result<std::vector<store::Run>> green_runs(Db& db, const std::string& project) {
+  store::RunFilter filter;
+  filter.project = project;
+  filter.verdict = "PASS";
+  filter.limit = kRunsAtOnce;
+  std::vector<store::Run> out;
+  while (true) {
+    PAWL_ASSIGN(auto runs, store::list_runs(db, filter));
+    for (store::Run& run : runs) {
+      PAWL_ASSIGN(const bool fits, is_green_model(db, run, out.empty() ? "" : out.front().target));
+      filter.before_number = run.number;
+      if (fits) out.push_back(std::move(run));
+      if (out.size() == kGreenRunsLookedAt) return out;
+    }
+    if (runs.empty()) return out;
+  }
+}
 
 // `runs`: newest first.
 Result<std::vector<Spread>> spreads_of(Db& db, const std::vector<store::Run>& runs, double alpha) {
@@ -57,7 +90,9 @@ Result<std::vector<Spread>> spreads_of(Db& db, const std::vector<store::Run>& ru
   for (const gate::MetricRule& rule : plan->gate.metrics) {
     const std::vector<double>& history = values[rule.metric];
     const auto next = gate::prediction_interval(history, alpha);
-    if (next.ok()) out.push_back({rule.metric, history.size(), *next});
+    if (!next.ok()) continue;
+    const bool grows = rule.direction == gate::Direction::higher;
+    out.push_back({rule.metric, history.size(), gate::within_range(*next, history, grows)});
   }
   return out;
 }
@@ -69,21 +104,47 @@ std::optional<gate::PairedCounts> counts_of(const gate::Verdict& verdict) {
   return std::nullopt;
 }
 
-// Green runs and their baselines are pairs of good models on the same test set.
-Result<Known> known_from_record(const std::string& home, const std::string& project, double alpha) {
+// Numbers of several projects say nothing of any of them.
+Result<std::string> project_here(const std::string& wanted) {
+  auto name = project_name(wanted, trigger::Repository("."));
+  if (name.ok() || !wanted.empty()) return name;
+  return Error(ErrorCode::usage,
+               "this folder is no git repository: say whose runs to look at, --project NAME");
+}
+
+Error nothing_known(const Known& known) {
+  std::string text =
+      fmt::format("no green run of project {} was compared with another model by a paired test",
+                  sanitize_for_terminal(known.project));
+  if (!known.alike.empty()) {
+    text = fmt::format(
+        "every green run of project {} that was compared by a paired test ({}) answered as its "
+        "baseline did",
+        sanitize_for_terminal(known.project), fmt::join(known.alike, ", "));
+  }
+  return Error(
+      ErrorCode::not_found,
+      fmt::format(
+          "{}: the sums take one that answers otherwise, and where a metric falls next is told from {} green "
+          "runs of the target branch on, there {} {}. Or give the size of the test set and how often two "
+          "good "
+          "models differ, --examples N --disagreement P",
+          text, gate::kMinHistory, known.green_runs == 1 ? "is" : "are", known.green_runs));
+}
+
+// Green runs and their baselines are pairs of good models on the same test set. A model that answers as its
+// baseline does was most likely not trained on anything else: it says nothing of how two models differ.
+Result<Known> known_from_record(const std::string& home, const std::string& wanted, double alpha) {
   PAWL_ASSIGN(Record record, open_record(home));
-  store::RunFilter filter;
-  filter.project = project;
-  filter.verdict = "PASS";
-  filter.limit = kRunsLookedAt;
-  PAWL_ASSIGN(auto runs, store::list_runs(record.db, filter));
   Known known;
+  PAWL_ASSIGN(known.project, project_here(wanted));
+  PAWL_ASSIGN(const auto runs, green_runs(record.db, known.project));
+  known.green_runs = runs.size();
   PAWL_ASSIGN(known.spreads, spreads_of(record.db, runs, alpha));
   double disagreeing = 0;
   double examples = 0;
   std::vector<std::string> used;
   for (const store::Run& run : runs) {
-    if (core::is_trial(run)) continue;  // of other code, perhaps
     PAWL_ASSIGN(auto row, store::verdict_of(record.db, run.id));
     if (!row) continue;
     PAWL_ASSIGN(const gate::Verdict verdict, gate::verdict_from_json(row->body));
@@ -93,18 +154,20 @@ Result<Known> known_from_record(const std::string& home, const std::string& proj
       known.examples = counts->n;
       if (auto plan = pipeline::plan_from_json(run.plan); plan.ok()) known.rules = plan->gate.metrics;
     }
+    const auto number = fmt::format("{}", run.number);
+    if (counts->b + counts->c == 0) {
+      known.alike.push_back(number);
+      continue;
+    }
     disagreeing += static_cast<double>(counts->b + counts->c);
     examples += static_cast<double>(counts->n);
-    used.push_back(fmt::format("{}", run.number));
+    used.push_back(number);
     if (used.size() == kGreenRunsUsed) break;
   }
-  if (used.empty() || disagreeing == 0) {
+  if (used.empty()) {
     known.examples = 0;
     if (!known.spreads.empty()) return known;
-    return Error(
-        ErrorCode::not_found,
-        "no green run in the record was compared with another model by a paired test: give the size of the "
-        "test set and how often two good models differ, --examples N --disagreement P");
+    return nothing_known(known);
   }
   known.disagreement = disagreeing / examples;
   known.from = fmt::format("green run{} {} against {}", used.size() == 1 ? "" : "s", fmt::join(used, ", "),
@@ -121,7 +184,10 @@ Result<Known> known_from(const Global& global, const GatePlanOptions& options) {
     return Error(ErrorCode::usage,
                  "--examples is 1 or more, --disagreement a share above 0 and at most 1: 0.05 for 5 %");
   }
-  return Known{options.examples, options.disagreement, "", {}, {}};
+  Known known;
+  known.examples = options.examples;
+  known.disagreement = options.disagreement;
+  return known;
 }
 
 Result<void> check(const GatePlanOptions& options) {
@@ -190,8 +256,27 @@ std::string text_of(const std::vector<Spread>& spreads, double alpha) {
   return out;
 }
 
+std::string left_out(const Known& known) {
+  if (known.alike.empty()) return "";
+  const bool one = known.alike.size() == 1;
+  return fmt::format("{} green run{} left out, whose model answers as its baseline does: {}\n",
+                     known.alike.size(), one ? "" : "s", fmt::join(known.alike, ", "));
+}
+
+std::string too_few_for_spread(const Known& known) {
+  if (known.green_runs == 0) return "";  // the record was not looked at
+  return fmt::format("\nWhere a metric falls next is told from {} green runs that have it on; there {} {}.\n",
+                     gate::kMinHistory, known.green_runs == 1 ? "is" : "are", known.green_runs);
+}
+
 Json json_of(const Known& known, const GatePlanOptions& options, std::optional<double> smallest) {
-  if (known.examples == 0) return {{"alpha", options.alpha}, {"next", json_of(known.spreads)}};
+  if (known.examples == 0) {
+    return {{"alpha", options.alpha},
+            {"next", json_of(known.spreads)},
+            {"project", known.project},
+            {"green_runs", known.green_runs},
+            {"alike", known.alike.size()}};
+  }
   Json chance = Json::array();
   for (const double tolerance : kTolerances) {
     chance.push_back(
@@ -209,22 +294,28 @@ Json json_of(const Known& known, const GatePlanOptions& options, std::optional<d
     rule["margin_can_be_shown"] = advice.honest;
     rules.push_back(std::move(rule));
   }
-  return {{"examples", known.examples},
-          {"disagreement", known.disagreement},
-          {"from", known.from},
-          {"alpha", options.alpha},
-          {"power", options.power},
-          {"smallest_margin", smallest ? Json(*smallest) : Json(nullptr)},
-          {"max_drop", chance},
-          {"rules", rules},
-          {"next", json_of(known.spreads)}};
+  Json out = {{"examples", known.examples},
+              {"disagreement", known.disagreement},
+              {"from", known.from},
+              {"alpha", options.alpha},
+              {"power", options.power},
+              {"smallest_margin", smallest ? Json(*smallest) : Json(nullptr)},
+              {"max_drop", chance},
+              {"rules", rules},
+              {"next", json_of(known.spreads)}};
+  if (!known.project.empty()) {
+    out["project"] = known.project;
+    out["green_runs"] = known.green_runs;
+    out["alike"] = known.alike.size();
+  }
+  return out;
 }
 
 std::string text_of(const Known& known, const GatePlanOptions& options, std::optional<double> smallest) {
-  if (known.examples == 0) return text_of(known.spreads, options.alpha);
-  std::string out =
-      fmt::format("{} test examples; two good models differ on {:.3g} % of them{}\n\n", known.examples,
-                  100 * known.disagreement, known.from.empty() ? "" : fmt::format(" ({})", known.from));
+  if (known.examples == 0) return text_of(known.spreads, options.alpha) + left_out(known);
+  std::string out = fmt::format("{} test examples; two good models differ on {:.3g} % of them{}\n{}\n",
+                                known.examples, 100 * known.disagreement,
+                                known.from.empty() ? "" : fmt::format(" ({})", known.from), left_out(known));
   if (smallest) {
     out += fmt::format(
         "A paired test shows a drop of {} or more: {:.3g} % of the time, and at most {:.3g} % of the "
@@ -257,7 +348,7 @@ std::string text_of(const Known& known, const GatePlanOptions& options, std::opt
                                      : "more than this test set can show; strict mode would be inconclusive, "
                                        "lenient would miss most such drops");
   }
-  if (!known.spreads.empty()) out += "\n" + text_of(known.spreads, options.alpha);
+  out += known.spreads.empty() ? too_few_for_spread(known) : "\n" + text_of(known.spreads, options.alpha);
   out +=
       "\nThis is the chance in the examples. Training again with another seed moves a metric too: measure "
       "that "

@@ -186,7 +186,8 @@ void CommandLine::add_gate_commands() {
   gate->require_subcommand(1);
   auto* p = command(gate, "plan", "What margin a test set can show, and how often a rule is red by chance",
                     [this] { return pawl::cli::gate_plan(global, gate_plan); });
-  p->add_option("--project", gate_plan.project, "Look at green runs of this project only");
+  p->add_option("--project", gate_plan.project,
+                "Whose green runs to look at (default: the project of the repository here)");
   p->add_option("--examples", gate_plan.examples, "Size of the test set, instead of what the record says");
   p->add_option("--disagreement", gate_plan.disagreement,
                 "Share of the examples on which one of two good models is right and the other wrong");
@@ -194,7 +195,7 @@ void CommandLine::add_gate_commands() {
   p->add_option("--power", gate_plan.power, "How often a real drop is to be found")->capture_default_str();
   p->footer(
       "Without --examples the size of the test set and the disagreement are taken from the green runs of the "
-      "record.\n"
+      "target branch.\n"
       "Example: before the first run, with 2,000 test images and models that differ on about 5 % of them\n"
       "  pawl gate plan --examples 2000 --disagreement 0.05");
   auto* b = command(gate, "budget", "How often each test set has answered a condition",

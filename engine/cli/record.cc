@@ -25,14 +25,16 @@ Result<Record> open_record(const std::string& home_flag) {
   return Record{std::move(home), std::move(db)};
 }
 
+Result<bool> is_waived(Db& db, const store::Run& run) {
+  PAWL_ASSIGN(const auto verdict, store::verdict_of(db, run.id));
+  return run.verdict == "PASS" && verdict &&
+         std::ranges::any_of(verdict->reasons,
+                             [](const store::VerdictReason& reason) { return reason.status == "waived"; });
+}
+
 Tone tone_of(Db& db, const store::Run& run) {
   if (run.verdict != "PASS") return verdict_tone(run.verdict.value_or(""));
-  auto verdict = store::verdict_of(db, run.id);
-  const bool waived = verdict.ok() && *verdict &&
-                      std::ranges::any_of((*verdict)->reasons, [](const store::VerdictReason& reason) {
-                        return reason.status == "waived";
-                      });
-  return waived ? Tone::warn : Tone::good;
+  return is_waived(db, run).value_or(false) ? Tone::warn : Tone::good;
 }
 
 Result<void> check_made_here(const store::Run& run) {

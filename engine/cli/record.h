@@ -17,6 +17,9 @@ struct Record {
 // Error not_found, with what to do, when there is no record yet.
 Result<Record> open_record(const std::string& home_flag);
 
+// Whether the run passed, and only by a waiver.
+Result<bool> is_waived(Db& db, const store::Run& run);
+
 // The tone of a run's verdict: a PASS by a waiver is not to be overlooked.
 Tone tone_of(Db& db, const store::Run& run);
 

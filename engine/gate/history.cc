@@ -29,4 +29,11 @@ Result<Interval> prediction_interval(std::span<const double> history, double alp
   return Interval{moments.mean - reach, moments.mean + reach};
 }
 
+Interval within_range(const Interval& interval, std::span<const double> history, bool higher_is_better) {
+  if (!std::all_of(history.begin(), history.end(), [](double x) { return x >= 0 && x <= 1; }))
+    return interval;
+  const double most = higher_is_better ? 1.0 : interval.high;
+  return {std::max(interval.low, 0.0), std::min(interval.high, most)};
+}
+
 }  // namespace pawl::gate

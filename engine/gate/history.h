@@ -23,4 +23,8 @@ inline constexpr std::size_t kMinHistory = 5;
 // that is not finite.
 Result<Interval> prediction_interval(std::span<const double> history, double alpha);
 
+// `interval` as far as a metric with this history can reach. If all values lie in [0, 1], it is taken for a
+// share or a score that does not fall below 0 and, when higher is better, does not exceed 1 (a loss may).
+Interval within_range(const Interval& interval, std::span<const double> history, bool higher_is_better);
+
 }  // namespace pawl::gate

@@ -284,21 +284,85 @@ class Slices(GateTest):
 
 
 class Plan(GateTest):
+    PAIRED = {"direction": "higher", "paired": {"margin": 0.5}}
+
+    def plan(self, *options):
+        return self.pawl_json("gate", "plan", *options, cwd=self.clone)
+
+    def wrong(self, verdict, *wrong):
+        return self.accuracy_of(verdict, predictions(100, wrong))
+
     def test_the_spread_of_green_runs_is_told(self):
         self.begin(accuracy={"direction": "higher", "max_drop": 0.05})
         values = [0.90, 0.91, 0.89, 0.90, 0.91]
         for value in values[:4]:
             self.accuracy("PASS", value)
-        self.assertIn("no green run", self.pawl("gate", "plan", code=2).stderr)
+        self.assertIn("told from 5 green runs of the target branch on, there are 4",
+                      self.pawl("gate", "plan", code=2, cwd=self.clone).stderr)
         self.accuracy("PASS", values[4])
         mean = sum(values) / 5
         deviation = (sum((value - mean) ** 2 for value in values) / 4) ** 0.5
         reach = 2.131847 * deviation * 1.2 ** 0.5  # the 95 % point of Student's t with 4 degrees of freedom
-        (spread,) = self.pawl_json("gate", "plan")["next"]
+        (spread,) = self.plan()["next"]
         self.assertEqual((spread["metric"], spread["green_runs"]), ("accuracy", 5))
         self.assertAlmostEqual(spread["low"], mean - reach, 6)
         self.assertAlmostEqual(spread["high"], mean + reach, 6)
-        self.assertIn("the next accuracy falls between", self.pawl("gate", "plan").stdout)
+        self.assertIn("the next accuracy falls between", self.pawl("gate", "plan", cwd=self.clone).stdout)
+
+    def test_an_accuracy_does_not_exceed_one(self):
+        self.begin(accuracy={"direction": "higher", "max_drop": 0.05})
+        for value in (0.99, 1, 0.98, 1, 0.97):
+            self.accuracy("PASS", value)
+        self.assertEqual(self.plan()["next"][0]["high"], 1)
+
+    def test_a_model_that_was_not_changed_says_nothing(self):
+        self.begin(accuracy=self.PAIRED)
+        for wrong in ((1, 2), (1, 2), (3, 4), (3, 4), (3, 4)):
+            self.wrong("PASS", *wrong)
+        plan = self.plan()
+        self.assertEqual((plan["disagreement"], plan["alike"], plan["green_runs"]), (0.04, 3, 5))
+        self.assertIn("3 green runs left out, whose model answers as its baseline does: 5, 4, 2",
+                      self.pawl("gate", "plan", cwd=self.clone).stdout)
+
+    def test_only_unchanged_models(self):
+        self.begin(accuracy=self.PAIRED)
+        self.wrong("PASS", 1)
+        self.wrong("PASS", 1)
+        self.assertIn("(2) answered as its baseline did", self.pawl("gate", "plan", code=2, cwd=self.clone).stderr)
+
+    def test_only_the_target_branch(self):
+        self.begin(accuracy=self.PAIRED)
+        self.wrong("PASS", 1, 2)
+        self.wrong("PASS", 2, 3)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        self.git("checkout", "--quiet", "-b", "feature")
+        self.wrong("PASS", *range(10, 40))
+        plan = self.plan()
+        self.assertEqual((plan["disagreement"], plan["green_runs"]), (0.02, 2))
+
+    def test_only_one_project(self):
+        self.begin(accuracy=self.PAIRED)
+        self.wrong("PASS", 1, 2)
+        self.wrong("PASS", 2, 3)
+        self.pawl("run", "--project", "other", cwd=self.clone)
+        self.wrong("PASS", 4)
+        for wrong in (range(9), range(8, 30)):
+            (self.clone / "predictions.csv").write_text(predictions(100, wrong))
+            self.write({"metrics.json": json.dumps({"accuracy": 1 - len(wrong) / 100})})
+            self.commit()
+            self.pawl("run", "--project", "other", cwd=self.clone)
+        self.assertEqual((self.plan()["project"], self.plan()["green_runs"]), ("model", 3))
+        self.assertEqual(self.plan("--project", "other")["green_runs"], 3)
+        self.assertNotEqual(self.plan()["disagreement"], self.plan("--project", "other")["disagreement"])
+        self.assertIn("--project NAME", self.pawl("gate", "plan", code=2, cwd=self.home).stderr)
+
+    def test_what_a_waiver_let_pass_is_no_good_model(self):
+        self.begin(accuracy={**self.PAIRED, "floor": 0.9})
+        self.wrong("PASS", 1, 2)
+        self.wrong("PASS", 2, 3)
+        self.pawl("waiver", "add", "--metric", "accuracy", "--why", "new labels", "--by", "ada", "--expires", "1d", cwd=self.clone)
+        self.wrong("PASS", *range(10, 40))
+        self.assertEqual(self.plan()["disagreement"], 0.02)
 
 
 class Conditions(GateTest):

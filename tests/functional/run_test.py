@@ -291,17 +291,17 @@ class Gate(PawlTest):
 
     def test_plan_from_the_record(self):
         self.make_repository()
-        self.assertIn("no record", self.pawl("gate", "plan", code=2).stderr)
+        self.assertIn("no record", self.pawl("gate", "plan", code=2, cwd=self.clone).stderr)
         self.commit()
         self.pawl("run", cwd=self.clone)
-        self.assertIn("no green run", self.pawl("gate", "plan", code=2).stderr)
+        self.assertIn("no green run", self.pawl("gate", "plan", code=2, cwd=self.clone).stderr)
         self.commit(accuracy="0.89")
         self.pawl("run", cwd=self.clone)
-        answer = self.pawl_json("gate", "plan")
+        answer = self.pawl_json("gate", "plan", cwd=self.clone)
         self.assertEqual((answer["examples"], answer["disagreement"]), (1000, 0.01))
         self.assertEqual([(r["metric"], r["margin"], r["margin_can_be_shown"]) for r in answer["rules"]],
                          [("accuracy", 0.05, True)])
-        self.assertIn("Your gate on accuracy:", self.pawl("gate", "plan").stdout)
+        self.assertIn("Your gate on accuracy:", self.pawl("gate", "plan", cwd=self.clone).stdout)
 
     def test_samples_as_json(self):
         answer = self.pawl_json("gate", "samples", "n - o > 0.1 +/- 0.1", "--reliability", "0.99")

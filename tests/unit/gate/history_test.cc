@@ -42,6 +42,20 @@ TEST(History, ADeterministicMetricLeavesNoRoom) {
   }
 }
 
+TEST(History, AShareStaysWithinItsRange) {
+  const std::vector<double> shares = {.99, 1, .98, 1, .97};
+  const Interval next = prediction_interval(shares, .05).value();
+  ASSERT_GT(next.high, 1);
+  EXPECT_EQ(within_range(next, shares, true).high, 1);
+  EXPECT_EQ(within_range(next, shares, true).low, next.low);
+  EXPECT_EQ(within_range(next, shares, false).high, next.high) << "a loss of 1.1 is nothing special";
+  const std::vector<double> errors = {.01, 0, .02, 0, .03};
+  EXPECT_EQ(within_range(prediction_interval(errors, .05).value(), errors, false).low, 0);
+  const std::vector<double> losses = {.9, 1.1, .95, 1.05, 1};
+  const Interval wide = prediction_interval(losses, .05).value();
+  EXPECT_EQ(within_range(wide, losses, true).high, wide.high);
+}
+
 TEST(History, RefusesTooFewValuesAndNoNumbers) {
   EXPECT_EQ(prediction_interval(std::vector<double>(4, 1), .05).error().code(), ErrorCode::invalid);
   EXPECT_TRUE(prediction_interval(std::vector<double>(5, 1), .05).ok());
