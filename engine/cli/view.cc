@@ -13,6 +13,8 @@
 #include "engine/cli/record.h"
 #include "engine/core/run_json.h"
 #include "engine/core/whose_gate.h"
+#include "engine/gate/verdict_json.h"
+#include "engine/report/rows.h"
 #include "engine/store/cas.h"
 #include "engine/store/data.h"
 #include "engine/store/results.h"
@@ -158,8 +160,14 @@ Result<void> print_details(Record& record, const store::Run& run) {
   }
   if (verdict && !verdict->reasons.empty()) {
     rows.clear();
-    for (const auto& r : verdict->reasons) {
-      rows.push_back({{r.status, reason_tone(r.status)}, {r.metric}, {r.rule}, {r.sentence}});
+    PAWL_ASSIGN(const gate::Verdict judged, gate::verdict_from_json(verdict->body));
+    for (const gate::Reason& r : judged.reasons) {
+      const std::string_view status = to_string(r.status);
+      const std::string test = report::describe_test(r);
+      rows.push_back({{std::string(status), reason_tone(status)},
+                      {r.subject},
+                      {std::string(to_string(r.check))},
+                      {test.empty() ? r.sentence : fmt::format("{}; {}", r.sentence, test)}});
     }
     print("\n" + render_table({"gate", "metric", "rule", "reason"}, rows));
   }

@@ -154,7 +154,6 @@ std::string_view css_class(gate::Status status) {
 }
 
 std::string gate_checks(const RunReport& report) {
-  bool compared = false;
   Table table({{"Metric"},
                {"Check", "word"},
                {"Result", "word"},
@@ -163,17 +162,13 @@ std::string gate_checks(const RunReport& report) {
                {"Limit", "num"},
                {"Evidence", "wide"}});
   for (const GateRow& row : gate_rows(report.verdict)) {
-    compared = compared || !row.baseline.empty();
     table.add({code(row.metric), row.check, tagged(css_class(row.status), row.result), row.value,
                row.baseline, row.limit, text(row.evidence)});
   }
   if (table.empty()) return "";
-  const auto& baseline = report.verdict.baseline;
-  const std::string against =
-      baseline && compared ? fmt::format("<p class=\"soft\">Compared with {}, finished {}.</p>\n",
-                                         text(gate::describe(*baseline)), minute(baseline->finished_unix_ms))
-                           : "";
-  return section("Gate", table.markup() + against);
+  const std::string against = compared_with(report);
+  return section("Gate",
+                 table.markup() + (against.empty() ? "" : "<p class=\"soft\">" + text(against) + "</p>\n"));
 }
 
 std::string tensors(const RunReport& report) {
@@ -208,7 +203,7 @@ std::string metrics(const RunReport& report) {
   for (const Metric& metric : report.metrics) {
     std::vector<std::string> cells = {code(metric.name), gate::format_number(metric.value),
                                       metric.baseline ? gate::format_number(*metric.baseline) : "",
-                                      difference(metric), text(metric.unit)};
+                                      difference(report, metric), text(metric.unit)};
     if (has_seeds(report)) cells.push_back(seed_values(metric));
     table.add(cells);
   }

@@ -52,7 +52,8 @@ void append(std::string& body, std::string_view name, const std::string& value) 
 }
 
 std::string body_of(const GateRow& row) {
-  std::string body = fmt::format("{}: {}\n", row.check, row.result);
+  std::string body =
+      fmt::format("{}{}{}: {}\n", row.check, row.slice.empty() ? "" : " of ", row.slice, row.result);
   append(body, "value", row.value);
   append(body, "baseline", row.baseline);
   append(body, "limit", row.limit);

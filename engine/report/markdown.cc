@@ -24,6 +24,15 @@ std::string prose(std::string_view text) {
   return escape_markdown(text, 300);
 }
 
+// A command that is cut is worse than none.
+std::string evidence(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 1000;
+  if (text.size() <= kMaxBytes) return escape_markdown(text, kMaxBytes);
+  std::string_view kept = text.substr(0, kMaxBytes);
+  if (std::count(kept.begin(), kept.end(), '`') % 2 == 1) kept = kept.substr(0, kept.rfind('`'));
+  return escape_markdown(kept, kMaxBytes) + "\xe2\x80\xa6";
+}
+
 // Rows of finished cells under a header; the rows beyond kMaxRows are counted only.
 class Table {
  public:
@@ -71,6 +80,8 @@ std::string head(const RunReport& report) {
   const bool plain = report.url.find_first_of(" <>()\"'`\n\\") == std::string::npos;
   out += link && plain ? fmt::format(". [{}]({})\n\n", prose(run_name(report)), report.url)
                        : fmt::format(". {}\n\n", prose(run_name(report)));
+  if (const std::string against = compared_with(report); !against.empty())
+    out += escape_markdown(against) + "\n\n";
   return out;
 }
 
@@ -101,7 +112,7 @@ std::string gate_checks(const RunReport& report) {
   Table table("Gate", {"Metric", "Check", "Result", "This run", "Baseline", "Limit", "Evidence"});
   for (const GateRow& row : gate_rows(report.verdict)) {
     table.add({code(row.metric), row.check, is_red(row.status) ? "**" + row.result + "**" : row.result,
-               row.value, row.baseline, row.limit, prose(row.evidence)});
+               row.value, row.baseline, row.limit, evidence(row.evidence)});
   }
   return table.text();
 }
@@ -127,7 +138,7 @@ std::string metrics(const RunReport& report) {
     const std::string unit = metric.unit.empty() ? "" : " " + prose(metric.unit);
     std::vector<std::string> cells = {code(metric.name), gate::format_number(metric.value) + unit,
                                       metric.baseline ? gate::format_number(*metric.baseline) + unit : "",
-                                      difference(metric)};
+                                      difference(report, metric)};
     if (has_seeds(report)) cells.push_back(seed_values(metric));
     table.add(cells);
   }

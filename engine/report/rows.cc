@@ -63,11 +63,16 @@ bool is_doubted(const Reason& reason) {
   return corrected && reason.status == Status::pass && *reason.p_adjusted > (1 - *reason.level) / 2;
 }
 
+std::string with_test(const Reason& reason) {
+  const std::string test = describe_test(reason);
+  return test.empty() ? reason.sentence : fmt::format("{}; {}", reason.sentence, test);
+}
+
 std::string evidence_text(const Reason& reason, std::size_t tests) {
   if (reason.check != Check::paired || !reason.counts || !reason.interval) {
     const bool plain =
         reason.check == Check::floor || reason.check == Check::ceiling || reason.check == Check::max_drop;
-    return plain ? "" : reason.sentence;
+    return plain ? "" : with_test(reason);
   }
   const double margin = -reason.limit.value_or(0);
   const gate::Standing standing = gate::standing_of(*reason.interval, margin);
@@ -75,13 +80,41 @@ std::string evidence_text(const Reason& reason, std::size_t tests) {
                                                      reason.level.value_or(0), margin, standing);
   if (standing == gate::Standing::worse && is_doubted(reason))
     difference = gate::with_doubt(std::move(difference), tests, *reason.p_margin, *reason.p_adjusted);
-  return fmt::format("{}; {} newly wrong, {} newly right of {}; one-sided p = {:.2g} for no difference",
-                     difference, reason.counts->c, reason.counts->b, reason.counts->n,
-                     reason.p_value.value_or(1));
+  return fmt::format("{}; {} newly wrong, {} newly right of {}; {}", difference, reason.counts->c,
+                     reason.counts->b, reason.counts->n, describe_test(reason));
+}
+
+// "3 days before this run"
+std::string age_text(std::int64_t ms) {
+  struct Unit {
+    std::int64_t ms;
+    const char* name;
+  };
+  constexpr Unit kUnits[] = {{86'400'000, "day"}, {3'600'000, "hour"}, {60'000, "minute"}};
+  for (const Unit& unit : kUnits) {
+    const std::int64_t count = ms / unit.ms;
+    if (count >= 1) return fmt::format("{} {}{} before this run", count, unit.name, count == 1 ? "" : "s");
+  }
+  return ms >= 0 ? "just before this run" : "after this run began";
+}
+
+// What the gate compares it says; any other metric shares the fate of those.
+bool is_comparable(const gate::Verdict& verdict, const std::string& metric) {
+  bool compared = false;
+  bool any_refused = false;
+  for (const Reason& reason : verdict.reasons) {
+    const bool refused = reason.status == Status::no_baseline;
+    any_refused = any_refused || refused;
+    if (reason.subject != metric || !reason.slice.empty()) continue;
+    if (refused) return false;
+    compared = compared || reason.baseline;
+  }
+  return compared || !any_refused;
 }
 
 GateRow row_of(const Reason& reason, std::size_t tests) {
   GateRow row;
+  row.slice = reason.slice;
   row.metric = reason.slice.empty() ? reason.subject : reason.subject + " of " + reason.slice;
   row.check = check_text(reason.check);
   // The budget of a test set that is used up, and is only told.
@@ -94,7 +127,7 @@ GateRow row_of(const Reason& reason, std::size_t tests) {
                   ? gate::describe_points(*reason.limit)
                   : number_text(reason.limit);
   // Who waived it, or that it is not waived any more, stands in the sentence.
-  row.evidence = reason.waiver ? reason.sentence : evidence_text(reason, tests);
+  row.evidence = reason.waiver ? with_test(reason) : evidence_text(reason, tests);
   return row;
 }
 
@@ -132,6 +165,22 @@ std::string minute(std::int64_t unix_ms) {
   return text + " UTC";
 }
 
+std::string describe_test(const Reason& reason) {
+  if (reason.check != Check::paired || reason.test.empty()) return "";
+  if (!reason.p_value) return reason.test;
+  // Tango's interval decides; McNemar's test on the same counts gives the p.
+  return fmt::format("{}, one-sided {}p = {:.2g} for no difference", reason.test,
+                     reason.counts ? "McNemar mid-" : "", *reason.p_value);
+}
+
+std::string compared_with(const RunReport& report) {
+  const auto& baseline = report.verdict.baseline;
+  if (!baseline) return "";
+  return fmt::format("Compared with {}, finished {}, {}.", gate::describe(*baseline),
+                     minute(baseline->finished_unix_ms),
+                     age_text(report.started_unix_ms - baseline->finished_unix_ms));
+}
+
 std::string where_of(const Finding& finding) {
   std::string text = fmt::format("step {}", finding.step);
   if (finding.rank) text += fmt::format(", rank {}", *finding.rank);
@@ -144,8 +193,8 @@ std::string measured(const Finding& finding) {
   return fmt::format("{}, limit {}", format_number(finding.value), format_number(finding.limit));
 }
 
-std::string difference(const Metric& metric) {
-  if (!metric.baseline) return "";
+std::string difference(const RunReport& report, const Metric& metric) {
+  if (!metric.baseline || !is_comparable(report.verdict, metric.name)) return "";
   const double change = metric.value - *metric.baseline;
   return (change > 0 ? "+" : "") + format_number(change);
 }

@@ -215,6 +215,77 @@ TEST(Markdown, ListsEverySeed) {
   EXPECT_THAT(to_markdown(worse_model()), Not(HasSubstr("Each seed")));
 }
 
+gate::Reason reason_on(const std::string& metric, gate::Check check, gate::Status status) {
+  gate::Reason reason;
+  reason.check = check;
+  reason.status = status;
+  reason.subject = metric;
+  reason.value = 0.8;
+  reason.baseline = 0.9;
+  reason.sentence = metric + " was looked at";
+  return reason;
+}
+
+TEST(Markdown, SaysAgainstWhatWhateverTheHeadline) {
+  RunReport report = green_run();
+  report.verdict.headline = "accuracy 0.8 is below the floor 0.85";
+  report.verdict.reasons.clear();
+  report.started_unix_ms = report.verdict.baseline->finished_unix_ms + 3 * 86'400'000LL + 1;
+  const std::string line = "Compared with run 1 of commit 3f2a91c (main), finished 2026-11-18 11:06 UTC, ";
+  EXPECT_THAT(to_markdown(report), HasSubstr(line + "3 days before this run."));
+  report.started_unix_ms = report.verdict.baseline->finished_unix_ms + 3'600'000;
+  EXPECT_THAT(to_markdown(report), HasSubstr(line + "1 hour before this run."));
+  report.verdict.baseline.reset();
+  EXPECT_THAT(to_markdown(report), Not(HasSubstr("Compared with")));
+}
+
+TEST(Rows, NameTheTest) {
+  EXPECT_THAT(to_markdown(worse_model()),
+              HasSubstr("Tango's score test, one-sided McNemar mid-p = 2.8e-104 for no difference"));
+  RunReport report = green_run();
+  gate::Reason auc = reason_on("auc", gate::Check::paired, gate::Status::pass);
+  auc.test = "DeLong's test";
+  auc.p_value = 0.02;
+  report.verdict.reasons = {auc};
+  EXPECT_THAT(to_markdown(report),
+              HasSubstr("auc was looked at; DeLong's test, one-sided p = 0.02 for no difference"));
+}
+
+TEST(Markdown, NoCommandIsCut) {
+  RunReport report = green_run();
+  gate::Reason reason = reason_on("accuracy", gate::Check::baseline, gate::Status::no_baseline);
+  const std::string advice = "`pawl baseline pin RUN --red --why REASON` makes this run the baseline";
+  reason.sentence = std::string(500, 'x') + advice;
+  report.verdict.reasons = {reason};
+  EXPECT_THAT(to_markdown(report), HasSubstr("--why REASON"));
+  reason.sentence = std::string(980, 'x') + advice;
+  report.verdict.reasons = {reason};
+  EXPECT_THAT(to_markdown(report), Not(HasSubstr("pawl baseline")));
+  EXPECT_THAT(to_markdown(report), HasSubstr("xx\xe2\x80\xa6 |"));
+}
+
+TEST(Metrics, NoChangeBetweenOtherTestSets) {
+  RunReport report = green_run();
+  report.metrics = {{"accuracy", "", 0.8, 0.9}, {"auc", "", 0.7, 0.9}, {"test_loss", "", 0.5, 0.6}};
+  report.verdict.reasons = {reason_on("accuracy", gate::Check::baseline, gate::Status::no_baseline),
+                            reason_on("auc", gate::Check::max_drop, gate::Status::fail)};
+  const std::string text = to_markdown(report);
+  EXPECT_THAT(text, HasSubstr("| `accuracy` | 0.8 | 0.9 |  |"));
+  EXPECT_THAT(text, HasSubstr("| `auc` | 0.7 | 0.9 | -0.2 |"));
+  EXPECT_THAT(text, HasSubstr("| `test_loss` | 0.5 | 0.6 |  |"));
+  report.verdict.reasons.erase(report.verdict.reasons.begin());
+  EXPECT_THAT(to_markdown(report), HasSubstr("| `test_loss` | 0.5 | 0.6 | -0.1 |"));
+}
+
+TEST(Junit, NamesTheSlice) {
+  RunReport report = green_run();
+  gate::Reason reason = reason_on("accuracy", gate::Check::max_drop, gate::Status::fail);
+  reason.slice = "lang=de";
+  report.verdict.reasons = {reason};
+  EXPECT_THAT(parsed("junit", to_junit(report))["cases"][0]["text"].get<std::string>(),
+              HasSubstr("largest drop of lang=de: FAIL"));
+}
+
 TEST(Markdown, ALogHasTheNameOfItsStage) {
   RunReport report = worse_model();
   report.logs = {{"evaluate@baseline, attempt 1", "scored\n", true}};
