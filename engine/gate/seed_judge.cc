@@ -29,6 +29,11 @@ std::string describe_values(const std::vector<double>& values, double mean) {
                      format_number(mean));
 }
 
+std::string_view standing_text(Status status, const Interval& better, double allowed) {
+  if (status == Status::fail) return "surely more than";
+  return better.high <= allowed ? "surely not more than" : "not surely more than";
+}
+
 std::string per_cent(double share) {
   return fmt::format("{:.0f} %", 100 * share);
 }
@@ -95,9 +100,11 @@ Reason judge_seeds(const MetricRule& rule, const Evidence& now, const Evidence& 
   reason.p_value = p;
   if (test.mode == PairedTest::Mode::lenient) reason.p_margin = p;
   reason.sentence = fmt::format(
-      "{}: worse in {} of the pairs ({} CI {} to {}, p = {:.2g} for no difference), allowed are {}", change,
-      per_cent(better->probability), per_cent(*reason.level), per_cent(better->interval.low),
-      per_cent(better->interval.high), p, per_cent(test.probability));
+      "{}: worse in {} of the pairs ({} CI {} to {}, rank sum test p = {:.2g} for no difference), {} the {} "
+      "allowed",
+      change, per_cent(better->probability), per_cent(*reason.level), per_cent(better->interval.low),
+      per_cent(better->interval.high), p, standing_text(reason.status, better->interval, test.probability),
+      per_cent(test.probability));
   if (reason.status == Status::inconclusive) {
     reason.sentence += fmt::format("; not shown to be within that: about {} seeds would be needed",
                                    seeds_needed(test.probability, test.alpha, kPower));

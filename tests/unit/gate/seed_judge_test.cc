@@ -84,11 +84,21 @@ TEST(SeedJudge, AWorseTrainingIsRedAndAnEqualOneGreen) {
   EXPECT_EQ(
       worse.headline,
       "accuracy (5 seeds, 0.8 to 0.82, mean 0.81) against run 1 of commit 3f2a91c (main) (5 seeds, 0.86 to "
-      "0.88, mean 0.87): worse in 100 % of the pairs (90 % CI 100 % to 100 %, p = 0.004 for no difference), "
-      "allowed are 75 %");
+      "0.88, mean 0.87): worse in 100 % of the pairs (90 % CI 100 % to 100 %, rank sum test p = 0.004 for no "
+      "difference), surely more than the 75 % allowed");
   const Verdict equal =
       judged(over_seeds_rule(), inputs(seeded({0.874, 0.861, 0.879, 0.866, 0.871}), before));
   EXPECT_EQ(equal.kind, VerdictKind::pass);
+}
+
+TEST(SeedJudge, AGreenOneIsSureOrNot) {
+  const auto sentence = [](const Verdict& verdict) { return verdict.reasons.at(0).sentence; };
+  const Evidence before = seeded({0.87, 0.88, 0.86});
+  const Verdict open = judged(over_seeds_rule(), inputs(seeded({0.865, 0.869, 0.859}), before));
+  EXPECT_EQ(open.kind, VerdictKind::pass);
+  EXPECT_THAT(sentence(open), HasSubstr(", not surely more than the 75 % allowed"));
+  const Verdict better = judged(over_seeds_rule(), inputs(seeded({0.91, 0.92, 0.93}), before));
+  EXPECT_THAT(sentence(better), HasSubstr(", surely not more than the 75 % allowed"));
 }
 
 TEST(SeedJudge, LowerMayBeBetter) {
