@@ -224,7 +224,7 @@ int artifacts_get(const Global& global, const ArtifactOptions& options);
 int hook_post_receive();
 int version(const Global& global);
 
-// Prints "pawl: <error>" and gives the exit code that fits: 2 for what the user can mend, 3 for the rest.
+// Prints "pawl: <error>" (and its JSON: error_document.h); exit code 2 for what the user can mend, else 3.
 int fail(const Error& error);
 
 }  // namespace pawl::cli

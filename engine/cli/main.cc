@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 
 #include "engine/base/log.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/error_document.h"
 #include "engine/cli/usage.h"
 #include "engine/core/waive.h"
 #include "engine/supervise/supervisor.h"
@@ -507,7 +509,13 @@ int main(int argc, char** argv) {
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return line.app.exit(error) == 0 ? 0 : 2;
+    if (line.app.exit(error) == 0) return 0;
+    // The flag itself may stand behind what could not be parsed.
+    if (std::find(argv, argv + argc, std::string_view("--json")) != argv + argc)
+      pawl::cli::want_error_document();
+    pawl::cli::print_error_document("usage", error.what());
+    return 2;
   }
+  if (line.global.json) pawl::cli::want_error_document();
   return line.action();
 }

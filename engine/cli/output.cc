@@ -11,6 +11,7 @@
 
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/error_document.h"
 
 namespace pawl::cli {
 
@@ -105,6 +106,7 @@ std::string render_table(const std::vector<std::string>& header, const std::vect
 }
 
 void print(std::string_view text) {
+  note_output();
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
@@ -135,6 +137,7 @@ int fail(const Error& error) {
   // Diagnostics bring their own lines and name the file themselves.
   bool rendered = text.find(": error: ") != std::string::npos && text.ends_with("\n");
   std::fprintf(stderr, rendered ? "%s" : "pawl: %s\n", text.c_str());
+  print_error_document(to_string(error.code()), text);
   switch (error.code()) {
     case ErrorCode::usage:
     case ErrorCode::invalid:

@@ -303,6 +303,25 @@ class Gate(PawlTest):
                          [("accuracy", 0.05, True)])
         self.assertIn("Your gate on accuracy:", self.pawl("gate", "plan", cwd=self.clone).stdout)
 
+    def test_an_error_is_a_json_document_too(self):
+        def error(*argv, code=2):
+            done = self.pawl("--json", *argv, code=code, cwd=self.dir)
+            self.assertTrue(done.stderr)
+            return json.loads(done.stdout)["error"]
+
+        self.assertEqual(error("runs")["code"], "not_found")
+        self.assertIn("no record", error("runs")["message"])
+        self.assertEqual(error("gate", "plan", "--examples", "5")["code"], "usage")
+        self.assertEqual(error("rnus")["code"], "usage")
+        self.make_repository()
+        self.commit(**{".pawl.yml": "version: 1\nstagse: {}\n"})
+        self.pawl("run", cwd=self.clone, code=2)
+        self.assertEqual(error("show", "99"), {"code": "not_found", "message": "there is no run '99'"})
+        # A run that was made is the document, whatever came of it.
+        run = self.pawl_json("run", cwd=self.clone, code=2)
+        self.assertEqual(run["verdict"], "ERROR")
+        self.assertEqual(self.pawl("runs", "--verdict", code=2).stdout, "")
+
     def test_samples_as_json(self):
         answer = self.pawl_json("gate", "samples", "n - o > 0.1 +/- 0.1", "--reliability", "0.99")
         self.assertEqual((answer["ok"], answer["examples"], answer["labelled"], answer["steps"]), (True, 5496, 5496, 32))
