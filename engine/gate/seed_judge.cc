@@ -30,7 +30,8 @@ std::string describe_values(const std::vector<double>& values, double mean) {
 }
 
 std::string_view standing_text(Status status, const Interval& better, double allowed) {
-  if (status == Status::fail) return "surely more than";
+  if (status == Status::fail && better.low > allowed) return "surely more than";
+  if (status == Status::fail) return "surely more than half and perhaps more than";
   return better.high <= allowed ? "surely not more than" : "not surely more than";
 }
 

@@ -101,6 +101,14 @@ TEST(SeedJudge, AGreenOneIsSureOrNot) {
   EXPECT_THAT(sentence(better), HasSubstr(", surely not more than the 75 % allowed"));
 }
 
+TEST(SeedJudge, ARedOneMayBeWithinWhatIsAllowed) {
+  const Evidence before = seeded({0.87, 0.88, 0.86, 0.875, 0.865});
+  const Verdict worse = judged(over_seeds_rule(), inputs(seeded({0.868, 0.858, 0.85, 0.855, 0.862}), before));
+  EXPECT_EQ(worse.kind, VerdictKind::fail);
+  EXPECT_THAT(worse.headline, HasSubstr("worse in 88 % of the pairs"));
+  EXPECT_THAT(worse.headline, HasSubstr(", surely more than half and perhaps more than the 75 % allowed"));
+}
+
 TEST(SeedJudge, LowerMayBeBetter) {
   MetricRule rule = over_seeds_rule();
   rule.direction = Direction::lower;
