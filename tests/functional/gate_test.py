@@ -148,6 +148,8 @@ class Paired(GateTest):
         run = self.accuracy_of("FAIL", predictions(50, range(2, 9)), "accuracy fell from 0.96 to 0.86")
         paired = [reason for reason in run["gate"]["reasons"] if reason["check"] == "paired"]
         self.assertEqual([(r["status"], r["b"], r["c"]) for r in paired], [("inconclusive", 2, 7)])
+        self.assertRegex(self.pawl("show", "last").stdout,
+                         r"inconclusive +accuracy +paired .*; Tango's score test, one-sided McNemar mid-p = 0\.0")
 
     def test_identical_predictions(self):
         self.begin(accuracy={"direction": "higher", "paired": {"margin": 0.001, "mode": "strict"}})
@@ -174,7 +176,10 @@ class Paired(GateTest):
     def test_an_edited_test_set_is_no_improvement(self):
         self.begin(accuracy={"direction": "higher", "max_drop": 0.02, "paired": {"margin": 0.02}})
         self.accuracy_of("PASS", predictions(1000, range(100)))
-        self.accuracy_of("NO_BASELINE", predictions(900, range(10)), "test set changed")
+        run = self.accuracy_of("NO_BASELINE", predictions(900, range(10)), "test set changed")
+        summary = (self.home / "runs" / run["id"] / "report" / "summary.md").read_text()
+        self.assertRegex(summary, r"\nCompared with run 1 of commit \w{7} \(main\), finished .* UTC, .* this run\.\n")
+        self.assertIn("| `accuracy` | 0.9889 | 0.9 |  |", summary)
         self.assertIn("accuracy: not compared example by example: test set changed: 900 examples, were 1000 in run 1\n",
                       self.pawl("compare", "1", "2").stdout)
         self.accuracy_of("NO_BASELINE", predictions(1000, range(10), label="2"), "other ids or labels")
