@@ -176,8 +176,8 @@ class Bisect(TrialsTest):
         return [self.commit(f"skill {skill}", skill=str(skill)) for skill in skills]
 
     def bisect(self, *options, code=0):
-        done = self.pawl("--json", "bisect", *options, "--path", self.clone, code=code)
-        return json.loads(done.stdout) if done.stdout else done.stderr
+        answer = json.loads(self.pawl("--json", "bisect", *options, "--path", self.clone, code=code).stdout)
+        return answer["error"]["message"] if "error" in answer else answer
 
     def test_finds_the_commit(self):
         self.begin()
