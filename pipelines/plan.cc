@@ -101,6 +101,25 @@ rules::RuleConfig rule_from(const Json& json) {
   return rule;
 }
 
+Capture capture_from(const Json& json) {
+  if (json.is_string()) {
+    auto capture = parse_capture_request(json.get<std::string>());
+    if (!capture.ok()) throw capture.error();
+    return std::move(*capture);
+  }
+  // Runs that are older than rules by collection.
+  if (!json.at("enabled").get<bool>()) return Capture::none();
+  Capture capture;
+  for (const std::string& collection : json.at("collections").get<std::vector<std::string>>()) {
+    CaptureRule rule;
+    rule.collection = collection;
+    rule.every = is_tensor_collection(collection) ? json.at("every").get<int64_t>() : 1;
+    if (is_tensor_collection(collection)) rule.include = json.at("include").get<std::string>();
+    capture.rules.push_back(std::move(rule));
+  }
+  return capture;
+}
+
 Json stage_json(const Stage& stage) {
   return {{"name", stage.name},
           {"needs", stage.needs},
@@ -135,9 +154,7 @@ Stage stage_from(const Json& json) {
   stage.retries = json.at("retries");
   stage.steps = optional_at<int64_t>(json, "steps");
   if (json.contains("seed")) stage.seed = optional_at<int64_t>(json, "seed");  // not in older runs
-  auto capture = parse_capture_request(json.at("capture").get<std::string>());
-  if (!capture.ok()) throw capture.error();
-  stage.capture = std::move(*capture);
+  stage.capture = capture_from(json.at("capture"));
   stage.rules = list_at(json, "rules", rule_from);
   return stage;
 }

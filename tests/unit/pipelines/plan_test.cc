@@ -58,6 +58,18 @@ TEST(Plan, SurvivesItsText) {
   EXPECT_EQ(to_json(*back), to_json(p));
 }
 
+TEST(Plan, RequestsOfOlderRunsAreRead) {
+  Json json = parse_json(to_json(plan()), "plan").value();
+  json["stages"][0]["capture"] = {
+      {"enabled", true}, {"every", 5}, {"collections", {"losses", "weights"}}, {"include", "fc"}};
+  json["stages"][1]["capture"] = {
+      {"enabled", false}, {"every", 10}, {"collections", {"losses"}}, {"include", ""}};
+  auto back = plan_from_json(dump_json(json));
+  ASSERT_TRUE(back.ok()) << back.error().to_string();
+  EXPECT_EQ(capture_request(back->stages[0].capture), "losses every=1\nweights every=5 include=fc");
+  EXPECT_EQ(back->stages[1].capture, Capture::none());
+}
+
 // Each change of the plan must show in its text, or a restart would forget it.
 TEST(Plan, NoFieldIsForgotten) {
   const Plan original = plan();
