@@ -86,7 +86,8 @@ TEST(Examples, HaveNothingToComplainAbout) {
   std::vector<DirEntry> folders = list_dir(examples).value();
   ASSERT_FALSE(folders.empty());
   for (const DirEntry& folder : folders) {
-    if (folder.type != DirEntry::Type::directory) continue;
+    // Notebooks read what runs left; all other examples are repositories that Pawl runs.
+    if (folder.type != DirEntry::Type::directory || folder.name == "notebooks") continue;
     EXPECT_EQ(render(load_pipeline(examples + "/" + folder.name).diagnostics), "");
   }
 }
