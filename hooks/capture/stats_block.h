@@ -114,6 +114,10 @@ struct BlockFlags {
   bool zero_exponent;  // there are zeros or denormals, which the histogram has in bucket 0
 };
 
+// Floats to prefetch ahead: 4 KiB. What the machine prefetches by itself ends with the page, and did half of
+// it here.
+constexpr size_t kAhead = 1024;
+
 // One block of kBlock floats. The histogram is always added, NaN and infinities as bucket 15.
 template <class V>
 BlockFlags add_block(const float* x, Running<V>& running) {
@@ -126,6 +130,7 @@ BlockFlags add_block(const float* x, Running<V>& running) {
     for (size_t j = 0; j < 16; ++j) {
       typename V::Floats v[4], magnitude[4];
       for (size_t k = 0; k < 4; ++k) {
+        __builtin_prefetch(x + i + j * kStep + k * V::kFloats + kAhead);
         v[k] = V::load(x + i + j * kStep + k * V::kFloats);
         magnitude[k] = V::abs(v[k]);
       }
