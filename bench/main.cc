@@ -18,7 +18,8 @@ constexpr Benchmark kBenchmarks[] = {
     {"gate", pawl::bench::bench_gate, "the statistics of the gate: what they cost, how often they are wrong"},
     {"ingest", pawl::bench::bench_ingest, "a trace from its segments into trace.db and through the rules"},
     {"overhead", pawl::bench::bench_overhead,
-     "what a training step costs more with the hooks; $PAWL_BENCH_PEER: a Python that has the reference hook"},
+     "what a training step costs more with the hooks; $PAWL_BENCH_PEER: a Python that has the reference "
+     "hook"},
     {"webhook", pawl::bench::bench_webhook,
      "a daemon: deliveries to answers, and to the first process of a stage"},
 };

@@ -18,7 +18,7 @@ struct Waiver {
   std::string commit_sha;  // a prefix of at least 7 digits; empty: any
   std::string subject;     // the metric; the rule when `check` is "finding"
   std::string slice;       // empty: the whole
-  std::string check;       // floor, ceiling, max_drop, paired, seeds, sustained, finding; empty: any of a metric
+  std::string check;  // floor, ceiling, max_drop, paired, seeds, sustained, finding; empty: any of a metric
   std::string reason;
   std::string approver;
   int64_t created_ms = 0;

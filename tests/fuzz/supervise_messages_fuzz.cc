@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "engine/supervise/intent.h"
 #include "engine/supervise/command.h"
+#include "engine/supervise/intent.h"
 #include "engine/supervise/live.h"
 #include "engine/supervise/result.h"
 
