@@ -49,6 +49,9 @@ struct Capture {
   bool operator==(const Capture&) const = default;
 };
 
+// Ranks are given a request in their environment and in the attempt's control file, which has 64 KiB.
+inline constexpr size_t kMaxCaptureRequest = 60'000;  // bytes
+
 // Losses and scalars are single numbers: they are recorded in every step unless asked otherwise.
 bool is_tensor_collection(std::string_view collection);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
 #include "pipelines/sections.h"
 
 namespace pawl::pipeline {
@@ -133,6 +134,10 @@ Capture read_debug(Reader& reader, const Node& node, int world_size) {
     for (const CaptureRule& rule : Capture::standard().rules)
       capture.rules.push_back(rule_of(rule.collection, all));
   }
+  if (capture_request(capture).size() > kMaxCaptureRequest)
+    reader.error(node.span,
+                 fmt::format("'debug' asks for more than fits into {}", format_bytes(kMaxCaptureRequest)),
+                 "fewer steps in 'at': 'every', 'from' and 'to' may say the same");
   return capture;
 }
 

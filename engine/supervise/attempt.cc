@@ -142,7 +142,12 @@ Result<CaptureAnswer> Attempt::change_capture(const pipeline::CaptureChange& cha
       return Error(ErrorCode::invalid,
                    fmt::format("there is no rank {}: the stage has {}", rank, intent_.ranks));
   }
-  std::string request = pipeline::capture_request(pipeline::changed(std::move(capture), change));
+  capture = pipeline::changed(std::move(capture), change);
+  for (const pipeline::CaptureRule& rule : capture.rules) {
+    if (rule.to && *rule.to <= rule.from)
+      return Error(ErrorCode::invalid, fmt::format("no step is from {} to before {}", rule.from, *rule.to));
+  }
+  std::string request = pipeline::capture_request(capture);
   PAWL_RETURN_IF_ERROR(control_->set_request(request));
   capture_ = std::move(request);
   log_info("capture request {}: {}", control_->generation(), replace_all(capture_, "\n", "; "));

@@ -76,6 +76,11 @@ class Capture(PawlTest):
         self.assertIn("activations  0", text)
         wait_until(lambda: len(self.trace("SELECT rank FROM v1_requests WHERE generation = 3")) == 2, "both changes")
         self.wait_for_step(max(self.last_step(0), self.last_step(1)) + 20)
+        # RE2 reads it, Python does not: told, and everything stays as it was.
+        self.pawl("capture", "set", "1", "--collection", "weights", "--include", "x(?i)y")
+        wait_until(lambda: self.pawl("logs", "1").stdout.count("what is recorded stays as it was") == 2, "both ranks' word")
+        error = self.pawl("capture", "set", "1", "--collection", "losses", "--from", "9", "--to", "9", code=2).stderr
+        self.assertIn("no step is from 9 to before 9", error)
         refused = self.pawl("capture", "set", "1", "--collection", "losses", "--rank", "2", "--off", code=2).stderr
         self.assertIn("there is no rank 2: the stage has 2", refused)
         listed = self.pawl("capture", "list", "1", "--collection", "activations").stdout

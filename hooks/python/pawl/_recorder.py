@@ -17,6 +17,7 @@ Nothing here may disturb the training: every entry is guarded, the first failure
 import atexit
 import functools
 import os
+import re
 import sys
 import threading
 import traceback
@@ -385,7 +386,7 @@ class Recorder:
         self._generation, text = changed
         try:
             self._ask_for(text)
-        except ValueError as error:  # a regular expression that Python reads otherwise
+        except (ValueError, re.error) as error:  # a regular expression that Python reads otherwise
             sys.stderr.write("pawl: what is recorded stays as it was: %s\n" % error)
 
     def _arm(self):

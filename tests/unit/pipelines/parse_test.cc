@@ -192,6 +192,17 @@ TEST(Parse, NoMetricsIsAWarning) {
   EXPECT_EQ(result.diagnostics[0].level, Diagnostic::Level::warning);
 }
 
+TEST(Parse, ADebugThatNoRankCanBeGiven) {
+  std::string at;
+  for (int step = 1'000'000; step < 1'010'000; ++step) at += std::to_string(step) + ", ";
+  ParseResult result =
+      parse_pipeline(std::string(kHead) + "stages: {a: {run: x, debug: {collections: weights, at: [" + at +
+                         "1]}}}\n" + kGate,
+                     "p");
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(render(result.diagnostics).find("asks for more than fits into"), std::string::npos);
+}
+
 TEST(Parse, DebugOfOneCollection) {
   auto request = [](const std::string& debug) {
     return capture_request(only_stage("{run: x, ranks: 4, debug: " + debug + "}").capture);
