@@ -19,8 +19,20 @@
 
 namespace pawl::pipeline {
 
-inline constexpr std::string_view kCollections[] = {"losses",    "scalars",     "weights", "biases",
-                                                    "gradients", "activations", "updates"};
+inline constexpr std::string_view kCollections[] = {"losses",
+                                                    "scalars",
+                                                    "weights",
+                                                    "biases",
+                                                    "gradients",
+                                                    "local_gradients",
+                                                    "unclipped_gradients",
+                                                    "updates",
+                                                    "optimizer_state",
+                                                    "activations",
+                                                    "inputs",
+                                                    "spans",
+                                                    "batches",
+                                                    "hashes"};
 
 struct CaptureRule {
   std::string collection;

@@ -27,10 +27,9 @@ class Builder {
     const trace::SeriesInfo& info = table_[observation.series];
     if (const trace::TensorStats* stats = observation.stats()) {
       add_tensor(observation.series, info, stats);
-    } else if (info.kind == trace::Kind::loss) {
-      add_loss(observation.series, info, *observation.scalar());
-    } else if (info.kind == trace::Kind::scalar) {
-      add_scalar(observation.series, info.name, *observation.scalar());
+    } else if (const double* number = observation.scalar()) {
+      if (info.kind == trace::Kind::loss) add_loss(observation.series, info, *number);
+      if (info.kind == trace::Kind::scalar) add_scalar(observation.series, info.name, *number);
     }
   }
 

@@ -181,7 +181,8 @@ std::map<std::string, uint64_t> TraceFollower::anomalies() const {
                                          {"late_steps", steps.late_steps},
                                          {"unknown_series", steps.unknown_series},
                                          {"excess_observations", steps.excess_observations},
-                                         {"ignored_records", steps.ignored_records}};
+                                         {"ignored_records", steps.ignored_records},
+                                         {"broken_tensors", steps.broken_tensors}};
   std::erase_if(all, [](const auto& item) { return item.second == 0; });
   return all;
 }

@@ -126,6 +126,7 @@ Result<void> Collector::add_observation(const Step& step, const Observation& obs
                              *value);
     return insert_scalar_->run();
   }
+  if (observation.stats() == nullptr) return {};
   const TensorStats& s = *observation.stats();
   insert_statistics_->bind_all(observation.series, signed_count(step.step), observation.rank, step.mode,
                                signed_count(s.count), signed_count(s.nan), signed_count(s.inf),
@@ -182,6 +183,7 @@ Result<void> Collector::set_anomalies(const Anomalies& decoding, const AssemblyA
   PAWL_RETURN_IF_ERROR(set_anomaly("unknown_series", kWhole, assembly.unknown_series));
   PAWL_RETURN_IF_ERROR(set_anomaly("excess_observations", kWhole, assembly.excess_observations));
   PAWL_RETURN_IF_ERROR(set_anomaly("ignored_records", kWhole, assembly.ignored_records));
+  PAWL_RETURN_IF_ERROR(set_anomaly("broken_tensors", kWhole, assembly.broken_tensors));
   for (const RankProgress& rank : progress) {
     PAWL_RETURN_IF_ERROR(set_anomaly("dropped_records", rank.rank, rank.dropped));
   }

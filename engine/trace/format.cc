@@ -10,8 +10,10 @@ namespace pawl::trace {
 
 namespace {
 
-constexpr std::array<std::string_view, kKinds> kKindNames = {"scalar",   "loss",       "weight", "bias",
-                                                             "gradient", "activation", "update"};
+constexpr std::array<std::string_view, kKinds> kKindNames = {
+    "scalar", "loss",  "weight",          "bias",           "gradient",           "activation",
+    "update", "input", "optimizer_state", "local_gradient", "unclipped_gradient", "span",
+    "batch",  "hash"};
 constexpr std::array<std::string_view, 10> kDtypeNames = {"f32", "f64", "f16", "bf16", "i8",
                                                           "i16", "i32", "i64", "u8",   "bool"};
 
@@ -24,10 +26,11 @@ class Reader {
   bool take(Layout& out) {
     return take_bytes(&out, sizeof out);
   }
-  bool take(std::vector<int64_t>& out, size_t count) {
-    if (count > bytes_.size() / sizeof(int64_t)) return false;
+  template <class Number>
+  bool take(std::vector<Number>& out, size_t count) {
+    if (count > bytes_.size() / sizeof(Number)) return false;
     out.resize(count);
-    return take_bytes(out.data(), count * sizeof(int64_t));
+    return take_bytes(out.data(), count * sizeof(Number));
   }
   bool take(std::string& out, size_t size) {
     if (size > bytes_.size()) return false;
@@ -77,6 +80,39 @@ std::optional<Record> decode_request(Reader in) {
   Request out;
   if (!in.take(p) || p.text_bytes > wire::kMaxRequest || !in.take(out.text, p.text_bytes)) return {};
   out.generation = p.generation;
+  out.own_decision = p.origin != 0;
+  return out;
+}
+
+std::optional<Record> decode_raw_tensor(Reader in) {
+  wire::RawTensorPayload p;
+  RawPiece out;
+  if (!in.take(p) || p.total == 0 || p.total > wire::kMaxRawTensor || p.offset > p.total ||
+      p.bytes > p.total - p.offset)
+    return {};
+  if (!in.take(out.bytes, p.bytes)) return {};
+  out.series = p.series;
+  out.total = p.total;
+  out.offset = p.offset;
+  return out;
+}
+
+std::optional<Record> decode_batch(Reader in) {
+  wire::BatchPayload p;
+  Of<Batch> out;
+  if (!in.take(p) || p.classes > wire::kMaxClasses || !in.take(out.value.label_counts, p.classes)) return {};
+  out.series = p.series;
+  out.value.digest = p.digest;
+  out.value.examples = p.examples;
+  return out;
+}
+
+std::optional<Record> decode_fine_histogram(Reader in) {
+  wire::FineHistogramPayload p;
+  Of<FineHistogram> out;
+  if (!in.take(p) || p.bins != wire::kFineBins || !in.take(out.value.bins, p.bins)) return {};
+  out.series = p.series;
+  out.value.sampled = p.sampled;
   return out;
 }
 
@@ -107,7 +143,7 @@ std::optional<Record> decode_fixed(Reader in, Convert convert) {
 bool known(uint16_t type) {
   using enum wire::RecordType;
   return (type >= static_cast<uint16_t>(header) && type <= static_cast<uint16_t>(end)) ||
-         type == static_cast<uint16_t>(request) || type == static_cast<uint16_t>(available);
+         (type >= static_cast<uint16_t>(raw_tensor) && type <= static_cast<uint16_t>(fine_histogram));
 }
 
 std::optional<Record> decode_known(wire::RecordType type, Reader in) {
@@ -123,24 +159,34 @@ std::optional<Record> decode_known(wire::RecordType type, Reader in) {
       return decode_request(in);
     case available:
       return decode_available(in);
+    case raw_tensor:
+      return decode_raw_tensor(in);
+    case batch:
+      return decode_batch(in);
+    case fine_histogram:
+      return decode_fine_histogram(in);
+    case span:
+      return decode_fixed<wire::SpanPayload>(in, [](const auto& p) -> std::optional<Record> {
+        if (p.end_ns < p.begin_ns) return {};
+        return Of<Span>{p.series, {p.begin_ns, p.end_ns}};
+      });
+    case hash:
+      return decode_fixed<wire::HashPayload>(in,
+                                             [](const auto& p) { return Of<Digest>{p.series, {p.digest}}; });
     case step_begin:
-      return decode_fixed<wire::StepBeginPayload>(in, [](const auto& p) {
-        return StepBegin{p.step, p.mode, p.wall_ns, p.mono_ns};
-      });
+      return decode_fixed<wire::StepBeginPayload>(
+          in, [](const auto& p) { return StepBegin{p.step, p.mode, p.wall_ns, p.mono_ns}; });
     case scalar:
-      return decode_fixed<wire::ScalarPayload>(in, [](const auto& p) {
-        return ScalarValue{p.series, p.value};
-      });
+      return decode_fixed<wire::ScalarPayload>(in,
+                                               [](const auto& p) { return ScalarValue{p.series, p.value}; });
     case step_end:
-      return decode_fixed<wire::StepEndPayload>(in, [](const auto& p) {
-        return StepEnd{p.step, p.wall_ns, p.mono_ns};
-      });
+      return decode_fixed<wire::StepEndPayload>(
+          in, [](const auto& p) { return StepEnd{p.step, p.wall_ns, p.mono_ns}; });
     case dropped:
       return decode_fixed<wire::DroppedPayload>(in, [](const auto& p) { return Dropped{p.total}; });
     case end:
-      return decode_fixed<wire::EndPayload>(in, [](const auto& p) {
-        return End{p.wall_ns, p.mono_ns, p.dropped};
-      });
+      return decode_fixed<wire::EndPayload>(
+          in, [](const auto& p) { return End{p.wall_ns, p.mono_ns, p.dropped}; });
   }
   return {};
 }

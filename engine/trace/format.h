@@ -17,8 +17,23 @@
 namespace pawl::trace {
 
 // What a series is; the values are those of pawl_kind in pawl/capture.h.
-enum class Kind : uint8_t { scalar, loss, weight, bias, gradient, activation, update };
-inline constexpr size_t kKinds = 7;
+enum class Kind : uint8_t {
+  scalar,
+  loss,
+  weight,
+  bias,
+  gradient,
+  activation,
+  update,
+  input,
+  optimizer_state,
+  local_gradient,
+  unclipped_gradient,
+  span,
+  batch,
+  hash,
+};
+inline constexpr size_t kKinds = 14;
 std::string_view to_string(Kind kind);  // "scalar", "loss", ...
 std::optional<Kind> parse_kind(std::string_view name);
 
@@ -85,6 +100,51 @@ struct StatsValue {
   bool operator==(const StatsValue&) const = default;
 };
 
+// A piece of a tensor's safetensors document.
+struct RawPiece {
+  uint32_t series = 0;
+  uint64_t total = 0;   // bytes of the document
+  uint64_t offset = 0;  // of the piece
+  std::vector<uint8_t> bytes;
+  bool operator==(const RawPiece&) const = default;
+};
+
+// A stretch of time of the rank's CLOCK_MONOTONIC.
+struct Span {
+  uint64_t begin_ns = 0;
+  uint64_t end_ns = 0;
+  bool operator==(const Span&) const = default;
+};
+
+// Which examples a step was given. The same digest means the same examples.
+struct Batch {
+  uint64_t digest = 0;
+  uint64_t examples = 0;
+  std::vector<uint64_t> label_counts;  // empty: no labels
+  bool operator==(const Batch&) const = default;
+};
+
+// Of a parameter: replicas that agree have the same.
+struct Digest {
+  uint64_t value = 0;
+  bool operator==(const Digest&) const = default;
+};
+
+// Of a sample of a tensor's elements; the bins are those of pawl_fine_histogram.
+struct FineHistogram {
+  uint64_t sampled = 0;
+  std::vector<uint32_t> bins;
+  bool operator==(const FineHistogram&) const = default;
+};
+
+// A record of one series.
+template <class Value>
+struct Of {
+  uint32_t series = 0;
+  Value value;
+  bool operator==(const Of&) const = default;
+};
+
 struct StepEnd {
   uint64_t step = 0;
   uint64_t wall_ns = 0;
@@ -107,6 +167,7 @@ struct End {
 // From here on the rank records what the request says: it was changed while the training runs.
 struct Request {
   uint64_t generation = 0;
+  bool own_decision = false;  // of the hook, to stay within its budget; false: somebody asked for it
   std::string text;
   bool operator==(const Request&) const = default;
 };
@@ -118,8 +179,9 @@ struct Available {
   bool operator==(const Available&) const = default;
 };
 
-using Record = std::variant<Header, SeriesDeclaration, StepBegin, ScalarValue, StatsValue, StepEnd, Dropped,
-                            End, Request, Available>;
+using Record =
+    std::variant<Header, SeriesDeclaration, StepBegin, ScalarValue, StatsValue, StepEnd, Dropped, End,
+                 Request, Available, RawPiece, Of<Span>, Of<Batch>, Of<Digest>, Of<FineHistogram>>;
 
 struct Anomalies {
   uint64_t skipped_bytes = 0;        // not part of any good frame

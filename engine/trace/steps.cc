@@ -68,6 +68,7 @@ void StepAssembler::on(Rank& rank, const Header& header, int64_t) {
   rank.start_ns = header.start_ns;
   rank.series.clear();
   rank.open.reset();
+  break_raw(rank);
   rank.observations.clear();
   rank.progress.dropped = 0;
 }
@@ -125,7 +126,30 @@ void StepAssembler::on(Rank&, const Available& available, int64_t) {
   series_.offer(available);
 }
 
-void StepAssembler::observe(Rank& rank, uint32_t local_series, std::variant<double, TensorStats> value) {
+void StepAssembler::on(Rank& rank, const RawPiece& piece, int64_t) {
+  RawPiece& raw = rank.raw;
+  if (piece.offset == 0) {
+    break_raw(rank);
+    raw = piece;
+  } else if (piece.series == raw.series && piece.total == raw.total && piece.offset == raw.bytes.size()) {
+    raw.bytes.insert(raw.bytes.end(), piece.bytes.begin(), piece.bytes.end());
+  } else {
+    ++anomalies_.broken_tensors;
+    raw = {};
+    return;
+  }
+  if (raw.bytes.size() < raw.total) return;
+  observe(rank, raw.series, RawTensor{std::move(raw.bytes)});
+  raw = {};
+}
+
+// Pieces that are still missing will not come.
+void StepAssembler::break_raw(Rank& rank) {
+  if (rank.raw.total > 0) ++anomalies_.broken_tensors;
+  rank.raw = {};
+}
+
+void StepAssembler::observe(Rank& rank, uint32_t local_series, Observation::Value value) {
   if (!rank.open || rank.observations.size() >= kMaxObservations) {
     ++anomalies_.excess_observations;
     return;
@@ -140,6 +164,7 @@ void StepAssembler::observe(Rank& rank, uint32_t local_series, std::variant<doub
 void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms) {
   const StepBegin begin = *rank.open;
   rank.open.reset();
+  break_raw(rank);
   RankProgress& progress = rank.progress;
   ++progress.completed;
   progress.last_step_ms = now_ms;

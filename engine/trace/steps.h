@@ -51,10 +51,18 @@ class SeriesTable {
   std::set<std::pair<std::string, Kind>> available_index_;
 };
 
+// The values of a tensor: a safetensors document with one tensor, "value". Not looked into: it came from a
+// rank.
+struct RawTensor {
+  std::vector<uint8_t> safetensors;
+};
+
 struct Observation {
+  using Value = std::variant<double, TensorStats, RawTensor, Span, Batch, Digest, FineHistogram>;
+
   uint32_t rank = 0;
   uint32_t series = 0;  // index into the SeriesTable
-  std::variant<double, TensorStats> value;
+  Value value;
 
   const double* scalar() const { return std::get_if<double>(&value); }
   const TensorStats* stats() const { return std::get_if<TensorStats>(&value); }
@@ -102,6 +110,7 @@ struct AssemblyAnomalies {
   uint64_t unknown_series = 0;       // values of a series that was never declared
   uint64_t excess_observations = 0;  // more values in one step than kMaxObservations, or before any step
   uint64_t ignored_records = 0;      // of a rank or mode out of range
+  uint64_t broken_tensors = 0;       // values of a tensor of which a piece is missing
 };
 
 struct AssemblerOptions {
@@ -166,6 +175,7 @@ class StepAssembler {
     std::vector<std::optional<uint32_t>> series;  // local id -> index in the table
     std::optional<StepBegin> open;
     std::vector<Observation> observations;  // of the open step
+    RawPiece raw;                           // the tensor whose pieces are coming; total 0: none
     std::vector<RequestChange> requests;    // since the last step that ended
     std::optional<Key> position;            // the training step it ended last
     uint64_t start_ns = 0;                  // with pid: which process
@@ -186,7 +196,13 @@ class StepAssembler {
   void on(Rank& rank, const End& end, int64_t now_ms);
   void on(Rank& rank, const Request& request, int64_t now_ms);
   void on(Rank& rank, const Available& available, int64_t now_ms);
-  void observe(Rank& rank, uint32_t local_series, std::variant<double, TensorStats> value);
+  void on(Rank& rank, const RawPiece& piece, int64_t now_ms);
+  template <class Value>
+  void on(Rank& rank, const Of<Value>& record, int64_t) {
+    observe(rank, record.series, record.value);
+  }
+  void break_raw(Rank& rank);
+  void observe(Rank& rank, uint32_t local_series, Observation::Value value);
   void close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms);
   Key key_of(const Rank& rank, uint64_t step) const;
   Step& step_at(const Key& key, int64_t now_ms);

@@ -1,10 +1,15 @@
 // The C ABI: checks arguments, keeps exceptions in, and leaves the work to Recorder and accumulate.
 #include "hooks/capture/include/pawl/capture.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <new>
+#include <optional>
 #include <string_view>
 
 #include "hooks/capture/recorder.h"
+#include "hooks/capture/safetensors.h"
 #include "hooks/capture/stats.h"
 
 using pawl::capture::ErrorText;
@@ -26,6 +31,20 @@ ErrorText& open_error() {
 template <class T>
 bool is_whole(const T* value) {
   return value != nullptr && value->struct_size >= sizeof(T);
+}
+
+bool is_kind(pawl_kind kind) {
+  return kind >= PAWL_SCALAR && kind <= PAWL_HASH;
+}
+
+// Elements of `shape`, times `bytes`; nothing when it is no shape, or more than a record may hold.
+std::optional<uint64_t> size_of(const int64_t* shape, uint32_t dims, uint64_t bytes) {
+  for (uint32_t i = 0; i < dims; ++i) {
+    const auto extent = static_cast<uint64_t>(shape[i]);
+    if (shape[i] < 0 || (extent > 0 && bytes > pawl::wire::kMaxRawTensor / extent)) return std::nullopt;
+    bytes *= extent;
+  }
+  return bytes;
 }
 
 template <class Function>
@@ -73,7 +92,7 @@ pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_ki
                                 const int64_t* shape, uint32_t rank_of_shape, uint32_t* out_id) {
   const std::string_view text(name != nullptr ? name : "");
   const bool valid = !text.empty() && text.size() <= pawl::wire::kMaxName && out_id != nullptr &&
-                     kind >= PAWL_SCALAR && kind <= PAWL_UPDATE && dtype >= PAWL_F32 && dtype <= PAWL_BOOL &&
+                     is_kind(kind) && dtype >= PAWL_F32 && dtype <= PAWL_BOOL &&
                      rank_of_shape <= pawl::wire::kMaxDims && (shape != nullptr || rank_of_shape == 0);
   if (!valid) return PAWL_E_ARGUMENT;
   return with_recorder(capture, [&](Recorder& recorder) {
@@ -83,8 +102,7 @@ pawl_status pawl_capture_series(pawl_capture* capture, const char* name, pawl_ki
 
 pawl_status pawl_capture_available(pawl_capture* capture, const char* name, pawl_kind kind) {
   const std::string_view text(name != nullptr ? name : "");
-  const bool valid =
-      !text.empty() && text.size() <= pawl::wire::kMaxName && kind >= PAWL_SCALAR && kind <= PAWL_UPDATE;
+  const bool valid = !text.empty() && text.size() <= pawl::wire::kMaxName && is_kind(kind);
   if (!valid) return PAWL_E_ARGUMENT;
   return with_recorder(capture, [&](Recorder& recorder) { return recorder.available(text, kind); });
 }
@@ -125,6 +143,54 @@ pawl_status pawl_capture_scalar(pawl_capture* capture, uint32_t series, double v
 pawl_status pawl_capture_stats(pawl_capture* capture, uint32_t series, const pawl_stats* stats) {
   if (!is_whole(stats)) return PAWL_E_ARGUMENT;
   return with_recorder(capture, [&](Recorder& recorder) { return recorder.stats(series, *stats); });
+}
+
+pawl_status pawl_capture_values(pawl_capture* capture, uint32_t series, const void* data, pawl_dtype dtype,
+                                const int64_t* shape, uint32_t rank_of_shape) {
+  const uint64_t element = pawl::capture::element_bytes(dtype);
+  if (element == 0 || rank_of_shape > pawl::wire::kMaxDims || (shape == nullptr && rank_of_shape > 0)) {
+    return PAWL_E_ARGUMENT;
+  }
+  const auto size = size_of(shape, rank_of_shape, element);
+  if (!size || (data == nullptr && *size > 0)) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) {
+    const std::string head = pawl::capture::safetensors_head(dtype, shape, rank_of_shape, *size);
+    return recorder.values(series, head, data, *size);
+  });
+}
+
+pawl_status pawl_capture_span(pawl_capture* capture, uint32_t series, uint64_t begin_ns, uint64_t end_ns) {
+  if (end_ns < begin_ns) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.span(series, begin_ns, end_ns); });
+}
+
+pawl_status pawl_capture_batch(pawl_capture* capture, uint32_t series, uint64_t digest, uint64_t examples,
+                               const uint64_t* label_counts, uint32_t classes) {
+  if (classes > pawl::wire::kMaxClasses || (label_counts == nullptr && classes > 0)) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) {
+    return recorder.batch(series, digest, examples, label_counts, classes);
+  });
+}
+
+pawl_status pawl_capture_hash(pawl_capture* capture, uint32_t series, uint64_t digest) {
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.hash(series, digest); });
+}
+
+pawl_status pawl_capture_fine_histogram(pawl_capture* capture, uint32_t series,
+                                        const pawl_fine_histogram* histogram) {
+  if (!is_whole(histogram)) return PAWL_E_ARGUMENT;
+  return with_recorder(capture,
+                       [&](Recorder& recorder) { return recorder.fine_histogram(series, *histogram); });
+}
+
+pawl_status pawl_capture_note_request(pawl_capture* capture, const char* text) {
+  const std::string_view request(text != nullptr ? text : "");
+  if (request.empty() || request.size() > pawl::wire::kMaxRequest) return PAWL_E_ARGUMENT;
+  return with_recorder(capture, [&](Recorder& recorder) { return recorder.note_request(request); });
+}
+
+uint64_t pawl_digest(const void* data, uint64_t size, uint64_t seed) {
+  return XXH3_64bits_withSeed(data, size, seed);
 }
 
 pawl_status pawl_compute_stats(const void* data, pawl_dtype dtype, uint64_t count, pawl_stats* out) {

@@ -21,6 +21,7 @@ constexpr size_t kSmallestRing = 16u << 10;
 constexpr uint64_t kDefaultSegment = 64u << 20;
 constexpr size_t kStepReserve = 1024;  // of the ring, for begin and end of steps only
 constexpr uint32_t kMaxSeries = 1u << 20;
+constexpr uint32_t kAsked = 0, kOwnDecision = 1;  // origins of a request
 constexpr auto kRetry = std::chrono::seconds(1);
 constexpr auto kCompany = std::chrono::milliseconds(20);
 constexpr auto kFlushWait = std::chrono::seconds(1);
@@ -179,12 +180,20 @@ pawl_status Recorder::take_request(std::string& text, uint64_t& generation) {
   const uint64_t before = control_.generation();
   if (before == 0 || !control_.read_request(text) || control_.generation() != before) return PAWL_E_BUSY;
   generation = before;
-  const wire::RequestPayload payload{before, static_cast<uint32_t>(text.size()), 0};
+  push_request(before, kAsked, text);
+  return PAWL_OK;
+}
+
+pawl_status Recorder::note_request(std::string_view text) {
+  return push_request(std::max<uint64_t>(control_.generation(), 1), kOwnDecision, text);
+}
+
+pawl_status Recorder::push_request(uint64_t generation, uint32_t origin, std::string_view text) {
+  const wire::RequestPayload payload{generation, static_cast<uint32_t>(text.size()), origin};
   std::vector<uint8_t> frame;
   wire::append_frame(frame, RecordType::request, {{&payload, sizeof payload}, {text.data(), text.size()}});
   const std::lock_guard lock(mutex_);
-  push(frame.data(), frame.size(), Importance::observation);
-  return PAWL_OK;
+  return push(frame.data(), frame.size(), Importance::observation);
 }
 
 pawl_status Recorder::begin_step(uint64_t step, uint32_t mode) {
@@ -220,6 +229,60 @@ pawl_status Recorder::stats(uint32_t series, const pawl_stats& stats) {
                              stats.min, stats.max, stats.sum,   stats.abs_sum, stats.square_sum, {}};
   std::memcpy(payload.magnitude, stats.magnitude, sizeof payload.magnitude);
   const auto frame = wire::make_frame(RecordType::stats, payload);
+  return push_observation(series, frame.data(), frame.size());
+}
+
+pawl_status Recorder::values(uint32_t series, std::string_view head, const void* data, uint64_t size) {
+  const uint64_t total = head.size() + size;
+  const uint64_t pieces = (total + wire::kRawPiece - 1) / wire::kRawPiece;
+  const uint64_t framed = total + pieces * (wire::kFrameHeaderSize + sizeof(wire::RawTensorPayload));
+  const std::lock_guard lock(mutex_);
+  if (series >= ids_.size()) return PAWL_E_ARGUMENT;
+  if (framed > ring_.capacity() / 2 || ring_.free() < framed + kStepReserve) return drop(PAWL_E_FULL);
+  observed_ = true;
+  const auto* elements = static_cast<const uint8_t*>(data);
+  std::vector<uint8_t> frame;
+  for (uint64_t at = 0; at < total;) {
+    // The head is short: it lies in the first piece.
+    const std::string_view front = at == 0 ? head : std::string_view();
+    const uint64_t bytes = std::min<uint64_t>(wire::kRawPiece, total - at);
+    const wire::RawTensorPayload payload{series, static_cast<uint32_t>(bytes), total, at};
+    frame.clear();
+    wire::append_frame(frame, RecordType::raw_tensor,
+                       {{&payload, sizeof payload},
+                        {front.data(), front.size()},
+                        {elements + (at + front.size() - head.size()), bytes - front.size()}});
+    const pawl_status status = push(frame.data(), frame.size(), Importance::observation);
+    if (status != PAWL_OK) return status;
+    at += bytes;
+  }
+  return PAWL_OK;
+}
+
+pawl_status Recorder::span(uint32_t series, uint64_t begin_ns, uint64_t end_ns) {
+  const auto frame = wire::make_frame(RecordType::span, wire::SpanPayload{series, 0, begin_ns, end_ns});
+  return push_observation(series, frame.data(), frame.size());
+}
+
+pawl_status Recorder::batch(uint32_t series, uint64_t digest, uint64_t examples, const uint64_t* label_counts,
+                            uint32_t classes) {
+  const wire::BatchPayload payload{series, classes, digest, examples};
+  std::vector<uint8_t> frame;
+  wire::append_frame(frame, RecordType::batch,
+                     {{&payload, sizeof payload}, {label_counts, classes * sizeof *label_counts}});
+  return push_observation(series, frame.data(), frame.size());
+}
+
+pawl_status Recorder::hash(uint32_t series, uint64_t digest) {
+  const auto frame = wire::make_frame(RecordType::hash, wire::HashPayload{series, 0, digest});
+  return push_observation(series, frame.data(), frame.size());
+}
+
+pawl_status Recorder::fine_histogram(uint32_t series, const pawl_fine_histogram& histogram) {
+  const wire::FineHistogramPayload payload{series, wire::kFineBins, histogram.sampled};
+  std::vector<uint8_t> frame;
+  wire::append_frame(frame, RecordType::fine_histogram,
+                     {{&payload, sizeof payload}, {histogram.bins, sizeof histogram.bins}});
   return push_observation(series, frame.data(), frame.size());
 }
 

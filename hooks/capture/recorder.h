@@ -57,11 +57,20 @@ class Recorder {
   pawl_status end_step();
   pawl_status scalar(uint32_t series, double value);
   pawl_status stats(uint32_t series, const pawl_stats& stats);
+  // A tensor's safetensors document: its head, then `size` bytes of elements.
+  pawl_status values(uint32_t series, std::string_view head, const void* data, uint64_t size);
+  pawl_status span(uint32_t series, uint64_t begin_ns, uint64_t end_ns);
+  pawl_status batch(uint32_t series, uint64_t digest, uint64_t examples, const uint64_t* label_counts,
+                    uint32_t classes);
+  pawl_status hash(uint32_t series, uint64_t digest);
+  pawl_status fine_histogram(uint32_t series, const pawl_fine_histogram& histogram);
   pawl_status flush();
 
   uint64_t request_generation() const { return control_.generation(); }
   // The text of the control file, which is recorded as what holds from here on. PAWL_E_BUSY while it changes.
   pawl_status take_request(std::string& text, uint64_t& generation);
+  // The process has changed the request by itself.
+  pawl_status note_request(std::string_view text);
   bool stop_requested() const { return control_.stop_requested(); }
   uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
   const char* last_error() const;
@@ -75,6 +84,7 @@ class Recorder {
   pawl_status wait_written(std::chrono::seconds limit);
   pawl_status push(const uint8_t* frame, size_t size, Importance importance);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
+  pawl_status push_request(uint64_t generation, uint32_t origin, std::string_view text);
   pawl_status drop(pawl_status status);
   void wake();
   void wake_soon();

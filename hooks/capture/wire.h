@@ -25,6 +25,9 @@ inline constexpr uint32_t kMaxPayload = 1u << 20;
 inline constexpr uint32_t kMaxName = 4096;
 inline constexpr uint32_t kMaxDims = 64;
 inline constexpr size_t kMagnitudeBuckets = 16;
+inline constexpr size_t kFineBins = 256;
+inline constexpr uint32_t kMaxClasses = 65536;
+inline constexpr uint64_t kMaxRawTensor = 64u << 20;
 
 enum class RecordType : uint16_t {
   header = 1,
@@ -35,9 +38,13 @@ enum class RecordType : uint16_t {
   step_end = 6,
   dropped = 7,
   end = 8,
-  // Reserved for later: 16 raw tensor, 17 span, 18 batch fingerprint, 19 parameter hash.
+  raw_tensor = 16,
+  span = 17,
+  batch = 18,
+  hash = 19,
   request = 20,
   available = 21,
+  fine_histogram = 22,
 };
 
 struct FrameHeader {
@@ -110,6 +117,53 @@ struct StatsPayload {
 };
 static_assert(sizeof(StatsPayload) == 208);
 
+// A piece of a tensor's values: `bytes` at `offset` of a safetensors document of `total` bytes. The pieces of
+// one tensor follow each other, from offset 0 on; nothing else comes between them.
+struct RawTensorPayload {
+  uint32_t series;
+  uint32_t bytes;
+  uint64_t total;  // at most kMaxRawTensor
+  uint64_t offset;
+  // uint8_t data[bytes]
+};
+static_assert(sizeof(RawTensorPayload) == 24);
+inline constexpr size_t kRawPiece = 64u << 10;  // bytes of a piece, but for the last
+
+// A stretch of time within the step.
+struct SpanPayload {
+  uint32_t series;
+  uint32_t reserved;
+  uint64_t begin_ns;  // CLOCK_MONOTONIC, as the step's
+  uint64_t end_ns;
+};
+static_assert(sizeof(SpanPayload) == 24);
+
+// What a batch was: two steps or two ranks that were given the same examples have the same digest.
+struct BatchPayload {
+  uint32_t series;
+  uint32_t classes;  // at most kMaxClasses; 0: no labels
+  uint64_t digest;
+  uint64_t examples;
+  // uint64_t label_counts[classes]
+};
+static_assert(sizeof(BatchPayload) == 24);
+
+// The digest of a parameter's bytes: replicas that agree have the same.
+struct HashPayload {
+  uint32_t series;
+  uint32_t reserved;
+  uint64_t digest;
+};
+static_assert(sizeof(HashPayload) == 16);
+
+struct FineHistogramPayload {
+  uint32_t series;
+  uint32_t bins;     // kFineBins
+  uint64_t sampled;  // elements looked at
+  // uint32_t counts[bins]
+};
+static_assert(sizeof(FineHistogramPayload) == 16);
+
 struct StepEndPayload {
   uint64_t step;
   uint64_t wall_ns;
@@ -134,7 +188,7 @@ static_assert(sizeof(EndPayload) == 24);
 struct RequestPayload {
   uint64_t generation;
   uint32_t text_bytes;  // at most kMaxRequest
-  uint32_t reserved;
+  uint32_t origin;      // 0: somebody asked for it; 1: the hook itself, to stay within its budget
   // char text[text_bytes]
 };
 static_assert(sizeof(RequestPayload) == 16);

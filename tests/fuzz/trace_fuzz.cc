@@ -80,7 +80,7 @@ void framed(std::span<const uint8_t> bytes) {
   Decoder decoders[2];
   while (bytes.size() >= 3) {
     const uint32_t rank = bytes[0] % 2;
-    const auto type = static_cast<pawl::wire::RecordType>(bytes[1] % 10);
+    const auto type = static_cast<pawl::wire::RecordType>(bytes[1] % 24);
     const size_t length = std::min<size_t>(bytes[2], bytes.size() - 3);
     std::vector<uint8_t> frame;
     pawl::wire::append_frame(frame, type, {{bytes.data() + 3, length}});

@@ -363,7 +363,7 @@ TEST_F(Control, AChangedRequestIsReadWholeAndRecorded) {
   pawl_capture_close(capture);
   const auto requests = only<trace::Request>(read_all());
   ASSERT_THAT(requests, SizeIs(1));
-  EXPECT_EQ(requests[0], (trace::Request{2, changed}));
+  EXPECT_EQ(requests[0], (trace::Request{2, false, changed}));
 }
 
 TEST_F(CaptureTest, WhatCouldBeRecordedIsToldOncePerSegment) {

@@ -145,7 +145,7 @@ TEST(Decoder, LaterTypesAndFieldsAreSkipped) {
     uint64_t added = 77;
   } longer;
   SegmentBuilder segment;
-  segment.header(0, 1).frame(static_cast<RecordType>(16), {{"raw tensor", 10}});
+  segment.header(0, 1).frame(static_cast<RecordType>(99), {{"of a later version", 18}});
   segment.frame(static_cast<RecordType>(0), {}).fixed(RecordType::step_end, longer).begin(10);
   Anomalies anomalies;
   const auto records = decode_all(segment.bytes(), &anomalies);

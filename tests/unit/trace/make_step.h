@@ -24,8 +24,7 @@ class StepMaker {
     }
     return step;
   }
-  void add(Step& step, uint32_t rank, const std::string& name, Kind kind,
-           std::variant<double, TensorStats> value) {
+  void add(Step& step, uint32_t rank, const std::string& name, Kind kind, Observation::Value value) {
     uint32_t series = table_.intern({0, kind, Dtype::f32, {3, 4}, name}).value();
     step.observations.push_back({rank, series, std::move(value)});
   }

@@ -32,17 +32,33 @@ std::vector<uint8_t> example() {
   return bytes;
 }
 
+std::vector<uint8_t> as_bytes(const std::string& text) {
+  return {text.begin(), text.end()};
+}
+
 TEST(TraceSpecification, TheExampleDecodesToWhatItSays) {
   Anomalies anomalies;
   const auto records = decode_all(example(), &anomalies);
   EXPECT_EQ(anomalies, Anomalies());
+  const std::string document = std::string("\x40\0\0\0\0\0\0\0", 8) +
+                               "{\"value\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}      " +
+                               std::string("\0\0\0\x3f\0\0\x80\xbf", 8);
   const std::vector<Record> want = {
       Header{1, 1, 2, 4242, 1760000000000000000, 1760000000500000000, 77000000000, 1, "example"},
       SeriesDeclaration{0, Kind::loss, Dtype::f32, {}, "loss"},
       SeriesDeclaration{1, Kind::gradient, Dtype::f32, {2, 3}, "fc1.weight"},
+      SeriesDeclaration{2, Kind::bias, Dtype::f32, {2}, "fc1.bias"},
+      SeriesDeclaration{3, Kind::span, Dtype::f64, {}, "forward"},
+      SeriesDeclaration{4, Kind::batch, Dtype::f64, {}, "x"},
+      SeriesDeclaration{5, Kind::hash, Dtype::f32, {2}, "fc1.bias"},
       StepBegin{7, 0, 1760000001000000000, 77500000000},
       ScalarValue{0, 0.25},
       StatsValue{1, {6, 1, 1, 1, -2, 1, -0.5, 3.5, 5.25, {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0}}},
+      RawPiece{2, 80, 0, as_bytes(document.substr(0, 40))},
+      RawPiece{2, 80, 40, as_bytes(document.substr(40))},
+      Of<Span>{3, {77510000000, 77540000000}},
+      Of<Batch>{4, {0x0123456789abcdef, 3, {2, 1}}},
+      Of<Digest>{5, {0xfedcba9876543210}},
       StepEnd{7, 1760000001100000000, 77600000000},
       End{1760000001200000000, 77700000000, 0}};
   EXPECT_EQ(records, want);

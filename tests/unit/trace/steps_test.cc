@@ -87,6 +87,31 @@ TEST_F(Steps, SeriesAreTheSameOnEveryRankWhateverTheirIds) {
   EXPECT_EQ(last.scalar(), nullptr);
 }
 
+TEST_F(Steps, TheValuesOfATensorAreWholeOrLost) {
+  open(0, 1);
+  const std::vector<uint8_t> bytes = {1, 2, 3, 4, 5, 6};
+  const auto piece = [&](uint64_t from, uint64_t to) {
+    return RawPiece{
+        0,
+        bytes.size(),
+        from,
+        {bytes.begin() + static_cast<ptrdiff_t>(from), bytes.begin() + static_cast<ptrdiff_t>(to)}};
+  };
+  add(0, StepBegin{0, 0, 0, 0});
+  add(0, piece(0, 2));
+  add(0, piece(2, 5));
+  add(0, piece(5, 6));
+  add(0, piece(0, 2));  // the next is missing
+  add(0, piece(3, 6));
+  add(0, piece(0, 4));  // the rest never comes
+  add(0, StepEnd{0, 0, 0});
+  const auto steps = take();
+  ASSERT_THAT(steps, SizeIs(1));
+  ASSERT_THAT(steps[0].observations, SizeIs(1));
+  EXPECT_EQ(std::get<RawTensor>(steps[0].observations[0].value).safetensors, bytes);
+  EXPECT_EQ(assembler_->anomalies().broken_tensors, 2u);
+}
+
 TEST_F(Steps, StepsLeaveInOrder) {
   open(0, 2);
   open(1, 2);

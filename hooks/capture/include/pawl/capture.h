@@ -55,7 +55,14 @@ typedef enum pawl_kind {
   PAWL_BIAS = 3,
   PAWL_GRADIENT = 4,
   PAWL_ACTIVATION = 5, /* output of a module */
-  PAWL_UPDATE = 6      /* change of a parameter by one optimiser step */
+  PAWL_UPDATE = 6,     /* change of a parameter by one optimiser step */
+  PAWL_INPUT = 7,      /* input of a module */
+  PAWL_OPTIMIZER_STATE = 8,
+  PAWL_LOCAL_GRADIENT = 9,      /* of this rank alone: before ranks average theirs */
+  PAWL_UNCLIPPED_GRADIENT = 10, /* averaged, and not yet clipped */
+  PAWL_SPAN = 11,               /* a stretch of time within the step: forward, backward, data */
+  PAWL_BATCH = 12,              /* a fingerprint of the examples of a step */
+  PAWL_HASH = 13                /* a digest of a parameter */
 } pawl_kind;
 
 /* One pass over a tensor. Sums are over the finite elements only; min/max too (0 when there is none).
@@ -125,6 +132,43 @@ PAWL_API uint64_t pawl_capture_next_step(pawl_capture* capture, uint64_t step, u
 
 PAWL_API pawl_status pawl_capture_scalar(pawl_capture* capture, uint32_t series, double value);
 PAWL_API pawl_status pawl_capture_stats(pawl_capture* capture, uint32_t series, const pawl_stats* stats);
+
+/* The values of a tensor in contiguous host memory, `shape` as it is now. They go through the ring in pieces:
+ * a tensor that does not fit into what is free there is dropped as a whole, counted, and PAWL_E_FULL; one of
+ * more than half the ring never fits. */
+PAWL_API pawl_status pawl_capture_values(pawl_capture* capture, uint32_t series, const void* data,
+                                         pawl_dtype dtype, const int64_t* shape, uint32_t rank_of_shape);
+
+/* A stretch of time of CLOCK_MONOTONIC, in nanoseconds. `series` is of kind PAWL_SPAN. */
+PAWL_API pawl_status pawl_capture_span(pawl_capture* capture, uint32_t series, uint64_t begin_ns,
+                                       uint64_t end_ns);
+
+/* Which examples a step was given: their digest (pawl_digest), how many they are and, unless `classes` is 0,
+ * how many have each label (at most 65536 of them). `series` is of kind PAWL_BATCH. */
+PAWL_API pawl_status pawl_capture_batch(pawl_capture* capture, uint32_t series, uint64_t digest,
+                                        uint64_t examples, const uint64_t* label_counts, uint32_t classes);
+
+/* The digest of a parameter. `series` is of kind PAWL_HASH. */
+PAWL_API pawl_status pawl_capture_hash(pawl_capture* capture, uint32_t series, uint64_t digest);
+
+/* A digest of `size` bytes, the same on every machine; no defence against somebody who looks for a collision.
+ * `seed`: 0, or the digest of what came before. */
+PAWL_API uint64_t pawl_digest(const void* data, uint64_t size, uint64_t seed);
+
+/* A finer histogram, of a sample of the elements. */
+typedef struct pawl_fine_histogram {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t sampled; /* elements looked at */
+  uint32_t bins[256];
+} pawl_fine_histogram;
+
+PAWL_API pawl_status pawl_capture_fine_histogram(pawl_capture* capture, uint32_t series,
+                                                 const pawl_fine_histogram* histogram);
+
+/* Says that from here on the process records `text` (lines as in PAWL_CAPTURE) by its own decision, to stay
+ * within the budget that it was given. */
+PAWL_API pawl_status pawl_capture_note_request(pawl_capture* capture, const char* text);
 
 /* Statistics of contiguous host memory, without recording them. `count` is elements, not bytes. Pure, one
  * thread. Counts, min, max and magnitudes are exact; sums are within 2^-16 of the sum of absolutes (of
