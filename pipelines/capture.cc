@@ -11,7 +11,7 @@
 namespace pawl::pipeline {
 namespace {
 
-constexpr std::string_view kOff = "off";
+constexpr std::string_view kOff = "off", kFine = "fine", kBudget = "budget share=";
 
 bool names(const CaptureRule& rule, int rank) {
   return rule.ranks.empty() || std::ranges::find(rule.ranks, rank) != rule.ranks.end();
@@ -25,6 +25,10 @@ std::string rule_text(const CaptureRule& rule) {
   if (rule.to) out += fmt::format(" to={}", *rule.to);
   if (!rule.at.empty()) out += fmt::format(" at={}", fmt::join(rule.at, ","));
   if (!rule.ranks.empty()) out += fmt::format(" ranks={}", fmt::join(rule.ranks, ","));
+  if (rule.modes) out += fmt::format(" modes={}", to_string(*rule.modes));
+  if (rule.max_size) out += fmt::format(" max_size={}", *rule.max_size);
+  if (rule.raw != 0) out += fmt::format(" raw={}", rule.raw);
+  if (rule.fine) out += " fine";
   if (!rule.include.empty()) out += " include=" + rule.include;
   return out;
 }
@@ -47,6 +51,7 @@ bool parse_numbers(std::string_view text, std::vector<Integer>& out) {
 
 bool read_word(std::string_view word, CaptureRule& rule) {
   if (word == kOff) return rule.off = true;
+  if (word == kFine) return rule.fine = true;
   const size_t equals = word.find('=');
   if (equals == std::string_view::npos) return false;
   const std::string_view key = word.substr(0, equals), value = word.substr(equals + 1);
@@ -55,6 +60,9 @@ bool read_word(std::string_view word, CaptureRule& rule) {
   if (key == "to") return parse_number(value, int64_t{0}, rule.to.emplace());
   if (key == "at") return parse_numbers(value, rule.at);
   if (key == "ranks") return parse_numbers(value, rule.ranks);
+  if (key == "modes") return (rule.modes = parse_modes(value)).has_value();
+  if (key == "max_size") return parse_number(value, int64_t{1}, rule.max_size.emplace());
+  if (key == "raw") return parse_number(value, int64_t{0}, rule.raw);
   return false;
 }
 
@@ -82,6 +90,15 @@ Result<CaptureRule> parse_rule(std::string_view line) {
   return rule;
 }
 
+Result<double> parse_budget(std::string_view line) {
+  const std::string_view text = line.substr(kBudget.size());
+  double share = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+  if (error == std::errc() && end == text.data() + text.size() && share > 0 && share <= 1) return share;
+  return Error(ErrorCode::invalid, "a budget is a share of the time, above 0 and at most 1",
+               std::string(line));
+}
+
 void apply(const CaptureChange& change, CaptureRule& rule) {
   // Who asks for steps or tensors of a collection wants it recorded.
   rule.off = change.off.value_or(false);
@@ -89,6 +106,10 @@ void apply(const CaptureChange& change, CaptureRule& rule) {
   if (change.from) rule.from = *change.from;
   if (change.to) rule.to = *change.to;
   if (change.at) rule.at = *change.at;
+  if (change.modes) rule.modes = *change.modes;
+  if (change.max_size) rule.max_size = *change.max_size;
+  if (change.raw) rule.raw = *change.raw;
+  if (change.fine) rule.fine = *change.fine;
   if (change.include) rule.include = *change.include;
 }
 
@@ -117,7 +138,7 @@ Capture Capture::none() {
 
 bool Capture::records(std::string_view collection) const {
   return enabled && std::ranges::any_of(rules, [&](const CaptureRule& rule) {
-           return rule.collection == collection && !rule.off;
+           return rule.collection == collection && !rule.off && rule.modes != Modes::eval;
          });
 }
 
@@ -128,6 +149,25 @@ const CaptureRule* Capture::rule_for(std::string_view collection, int rank) cons
   return nullptr;
 }
 
+std::string_view to_string(Modes modes) {
+  switch (modes) {
+    case Modes::train:
+      return "train";
+    case Modes::eval:
+      return "eval";
+    case Modes::both:
+      return "train,eval";
+  }
+  return "";
+}
+
+std::optional<Modes> parse_modes(std::string_view text) {
+  for (Modes modes : {Modes::train, Modes::eval, Modes::both}) {
+    if (text == to_string(modes)) return modes;
+  }
+  return text == "eval,train" ? std::optional(Modes::both) : std::nullopt;
+}
+
 bool is_tensor_collection(std::string_view collection) {
   return collection != "losses" && collection != "scalars";
 }
@@ -135,6 +175,7 @@ bool is_tensor_collection(std::string_view collection) {
 std::string capture_request(const Capture& capture) {
   if (!capture.enabled) return std::string(kOff);
   std::vector<std::string> lines;
+  if (capture.budget) lines.push_back(fmt::format("{}{}", kBudget, *capture.budget));
   for (const CaptureRule& rule : capture.rules) lines.push_back(rule_text(rule));
   return join(lines, "\n");
 }
@@ -144,6 +185,10 @@ Result<Capture> parse_capture_request(std::string_view text) {
   Capture capture;
   for (std::string_view line : split(text, '\n')) {
     if (trim(line).empty()) continue;
+    if (line.starts_with(kBudget)) {
+      PAWL_ASSIGN(capture.budget, parse_budget(line));
+      continue;
+    }
     PAWL_ASSIGN(CaptureRule rule, parse_rule(line));
     capture.rules.push_back(std::move(rule));
   }

@@ -55,12 +55,50 @@ std::vector<int> read_ranks(Reader& reader, const Node& node, int world_size) {
   return out;
 }
 
+// A number of bytes, or text with a unit.
+std::optional<int64_t> read_size(Reader& reader, const Node& node, std::string_view name, int64_t min) {
+  const auto text = reader.text(node, name);
+  if (!text) return std::nullopt;
+  auto bytes = parse_bytes(*text);
+  if (bytes.ok() && *bytes >= min) return *bytes;
+  reader.error(node.span,
+               bytes.ok() ? fmt::format("'{}' must be at least {}", name, min) : bytes.error().message());
+  return std::nullopt;
+}
+
+std::optional<Modes> read_modes(Reader& reader, const Node& node) {
+  std::vector<std::string> words;
+  for (const Text& word : reader.distinct(node, "modes")) words.push_back(word.value);
+  if (words.empty()) return std::nullopt;
+  const auto modes = parse_modes(join(words, ","));
+  if (!modes) reader.error(node.span, "'modes' are 'train', 'eval' or both: [train, eval]");
+  return modes;
+}
+
+// "1%", or a share: 0.01.
+std::optional<double> read_budget(Reader& reader, const Node& node) {
+  const auto text = reader.text(node, "budget");
+  if (!text) return std::nullopt;
+  const bool percent = text->ends_with('%');
+  const auto number = parse_double(percent ? text->substr(0, text->size() - 1) : *text);
+  const double share = number.ok() ? *number / (percent ? 100 : 1) : 0;
+  if (share > 0 && share <= 1) return share;
+  reader.error(node.span, "'budget' must be a share of the time of the training, above 0 and at most 100 %",
+               "write 1% or 0.01");
+  return std::nullopt;
+}
+
 std::vector<Field> rule_fields(Reader& reader, int world_size, CaptureRule& rule) {
   return {reader.integer_field("every", 1, kMaxEvery, rule.every),
           reader.integer_field("from", 0, kMaxStep, rule.from),
           {"to", [&](const Node& n) { rule.to = reader.integer(n, "to", 1, kMaxStep); }},
           {"at", [&](const Node& n) { rule.at = read_numbers(reader, n, "at", kMaxStep); }},
           {"ranks", [&, world_size](const Node& n) { rule.ranks = read_ranks(reader, n, world_size); }},
+          {"modes", [&](const Node& n) { rule.modes = read_modes(reader, n); }},
+          {"max_size", [&](const Node& n) { rule.max_size = read_size(reader, n, "max_size", 1); }},
+          {"raw", [&](const Node& n) { rule.raw = read_size(reader, n, "raw", 0).value_or(0); }},
+          {"histogram",
+           [&](const Node& n) { rule.fine = reader.choice(n, "histogram", {"coarse", "fine"}) == 1; }},
           reader.regex_field("include", rule.include)};
 }
 
@@ -125,9 +163,10 @@ Capture read_debug(Reader& reader, const Node& node, int world_size) {
   const Node* collections = nullptr;
   std::vector<Field> fields = rule_fields(reader, world_size, all);
   fields.push_back({"collections", [&](const Node& n) { collections = &n; }});
+  Capture capture;
+  fields.push_back({"budget", [&](const Node& n) { capture.budget = read_budget(reader, n); }});
   reader.fields(node, "debug", fields);
   check_steps(reader, node, all, {});
-  Capture capture;
   if (collections != nullptr) {
     read_collections(reader, *collections, world_size, all, capture);
   } else {

@@ -123,6 +123,22 @@ std::string format_duration(int64_t ms) {
   return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
 }
 
+Result<int64_t> parse_bytes(std::string_view text) {
+  constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"", 1},      {"B", 1},        {"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+      {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  double number = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number);
+  const std::string_view unit = trim(text.substr(digits));
+  for (const auto& [name, factor] : kUnits) {
+    const double bytes = number * factor;
+    if (unit == name && error == std::errc() && end == text.data() + digits && bytes >= 0 && bytes < 0x1p62)
+      return static_cast<int64_t>(bytes);
+  }
+  return Error(ErrorCode::invalid, fmt::format("'{}' is not a size: write 4096, 64KiB or 1.5 GiB", text));
+}
+
 std::string format_bytes(uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes);

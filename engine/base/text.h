@@ -27,6 +27,8 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 Result<int64_t> parse_duration_ms(std::string_view text);
 std::string format_duration(int64_t ms);   // "1h02m", "3m07s", "12.4s", "87ms"
 std::string format_bytes(uint64_t bytes);  // "1.5 GiB"
+// "4096", "64KiB", "1.5 MiB", "2GB": at least 0 and less than 2^62.
+Result<int64_t> parse_bytes(std::string_view text);
 
 // Whole text is a base-10 integer in range.
 Result<int64_t> parse_int(std::string_view text);

@@ -19,7 +19,8 @@ namespace {
 // "gradient" -> "gradients", "bias" -> "biases"
 std::string collection_of(trace::Kind kind) {
   std::string name(trace::to_string(kind));
-  return name + (name.ends_with('s') ? "es" : "s");
+  if (kind == trace::Kind::optimizer_state) return name;
+  return name + (name.ends_with('s') || name.ends_with('h') ? "es" : "s");
 }
 
 // "every step", "every 10 steps from 100 to before 200, and in 3 and 5"
@@ -36,13 +37,22 @@ std::string ranks_text(const pipeline::CaptureRule& rule) {
   return fmt::format("{}", fmt::join(rule.ranks, ", "));
 }
 
+// "matching 'fc', up to 1 MiB, with values up to 64 KiB"
+std::string tensors_text(const pipeline::CaptureRule& rule) {
+  std::vector<std::string> parts;
+  if (rule.modes) parts.push_back(fmt::format("in {}", pipeline::to_string(*rule.modes)));
+  if (!rule.include.empty()) parts.push_back(fmt::format("matching '{}'", rule.include));
+  if (rule.max_size) parts.push_back("up to " + format_bytes(static_cast<uint64_t>(*rule.max_size)));
+  if (rule.raw != 0) parts.push_back("with values up to " + format_bytes(static_cast<uint64_t>(rule.raw)));
+  if (rule.fine) parts.push_back("with fine histograms");
+  return join(parts, ", ");
+}
+
 std::string request_table(const pipeline::Capture& capture) {
   std::vector<std::vector<Cell>> rows;
   for (const pipeline::CaptureRule& rule : capture.rules) {
-    rows.push_back({{rule.collection},
-                    {ranks_text(rule)},
-                    {rule.off ? "off" : steps_text(rule)},
-                    {rule.include.empty() ? "" : fmt::format("matching '{}'", rule.include)}});
+    rows.push_back(
+        {{rule.collection}, {ranks_text(rule)}, {rule.off ? "off" : steps_text(rule)}, {tensors_text(rule)}});
   }
   return render_table({"collection", "ranks", "steps", "tensors"}, rows);
 }
@@ -55,9 +65,13 @@ Json request_json(const pipeline::Capture& capture) {
                   {"every", rule.every},
                   {"from", rule.from},
                   {"at", rule.at},
+                  {"raw", rule.raw},
+                  {"fine", rule.fine},
                   {"include", rule.include},
                   {"ranks", rule.ranks.empty() ? Json("all") : Json(rule.ranks)}};
     entry["to"] = rule.to ? Json(*rule.to) : Json(nullptr);
+    entry["modes"] = rule.modes ? Json(pipeline::to_string(*rule.modes)) : Json(nullptr);
+    entry["max_size"] = rule.max_size ? Json(*rule.max_size) : Json(nullptr);
     out.push_back(std::move(entry));
   }
   return out;
@@ -71,10 +85,10 @@ Result<void> check(const pipeline::CaptureChange& change) {
     if (!compiled.ok())
       return Error(ErrorCode::usage, "bad regular expression in --include: " + compiled.error());
   }
-  const bool says_something =
-      change.off || change.every || change.from || change.to || change.at || change.include;
-  if (says_something) return {};
-  return Error(ErrorCode::usage, "say what to change: --every, --include, --from, --to, --at or --off");
+  if (change.says_something()) return {};
+  return Error(ErrorCode::usage,
+               "say what to change: --every, --include, --from, --to, --at, --modes, --max-size, "
+               "--raw, --fine or --off");
 }
 
 Result<int> set(const Global& global, const CaptureSetOptions& options) {

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/error_document.h"
 #include "engine/cli/usage.h"
@@ -94,6 +95,19 @@ struct CommandLine {
     CLI::Option* option =
         to->add_option("run", target, "Run: its number, id, commit (7 characters or more), or `last`");
     if (required) option->required();
+  }
+
+  static void add_size(CLI::App* to, const std::string& name, std::optional<int64_t>& bytes,
+                       const std::string& help) {
+    to->add_option_function<std::string>(
+          name,
+          [name, &bytes](const std::string& text) {
+            auto size = pawl::parse_bytes(text);
+            if (!size.ok()) throw CLI::ValidationError(name, size.error().message());
+            bytes = *size;
+          },
+          help)
+        ->type_name("SIZE");
   }
 
   CommandLine();
@@ -400,8 +414,15 @@ void CommandLine::add_capture_commands() {
        "--at", [&change](const std::vector<int64_t>& steps) { change.at = steps; }, "These steps too")
       ->delimiter(',')
       ->check(CLI::NonNegativeNumber);
-  c->add_flag_callback(
-      "--off", [&change] { change.off = true; }, "Nothing of it");
+  c->add_option_function<std::string>(
+       "--modes", [&change](const std::string& modes) { change.modes = pawl::pipeline::parse_modes(modes); },
+       "In training, in evaluation, or in both")
+      ->check(CLI::IsMember({"train", "eval", "train,eval"}));
+  add_size(c, "--max-size", change.max_size, "Leave out tensors of more bytes than this (16MiB)");
+  add_size(c, "--raw", change.raw, "The values too, of tensors of at most this size (64KiB); 0: of none");
+  c->add_flag_callback("--fine", [&change] { change.fine = true; }, "Histograms of 256 bins, too");
+  c->add_flag_callback("--no-fine", [&change] { change.fine = false; }, "Without them");
+  c->add_flag_callback("--off", [&change] { change.off = true; }, "Nothing of it");
   c->footer(
       "What is not named stays as it was.\n"
       "  pawl capture set 17 --collection gradients --every 1 --include 'layer2.*' --rank 1");

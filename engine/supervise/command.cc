@@ -23,6 +23,10 @@ Json change_json(const pipeline::CaptureChange& change) {
   if (change.from) json["from"] = *change.from;
   if (change.to) json["to"] = *change.to;
   if (change.at) json["at"] = *change.at;
+  if (change.modes) json["modes"] = pipeline::to_string(*change.modes);
+  if (change.max_size) json["max_size"] = *change.max_size;
+  if (change.raw) json["raw"] = *change.raw;
+  if (change.fine) json["fine"] = *change.fine;
   if (change.include) json["include"] = *change.include;
   return json;
 }
@@ -37,6 +41,8 @@ Result<void> check(const pipeline::CaptureChange& change) {
   if (std::ranges::any_of(change.ranks, negative) || change.ranks.size() > kMaxNumbers)
     return invalid("wrong ranks");
   if (change.every.value_or(1) < 1) return invalid("'every' must be at least 1");
+  if (change.max_size.value_or(1) < 1) return invalid("'max_size' must be at least 1");
+  if (change.raw.value_or(0) < 0) return invalid("'raw' is not negative");
   if (change.from.value_or(0) < 0 || change.to.value_or(0) < 0) return invalid("steps are not negative");
   if (change.at && (std::ranges::any_of(*change.at, negative) || change.at->size() > kMaxNumbers))
     return invalid("wrong steps in 'at'");
@@ -56,6 +62,13 @@ Result<Command> parse_change(const Json& json) {
   if (json.contains("from")) change.from = json.at("from").get<int64_t>();
   if (json.contains("to")) change.to = json.at("to").get<int64_t>();
   if (json.contains("at")) change.at = json.at("at").get<std::vector<int64_t>>();
+  if (json.contains("modes")) {
+    change.modes = pipeline::parse_modes(json.at("modes").get<std::string>());
+    if (!change.modes) return Error(ErrorCode::invalid, "'modes' are train, eval or both");
+  }
+  if (json.contains("max_size")) change.max_size = json.at("max_size").get<int64_t>();
+  if (json.contains("raw")) change.raw = json.at("raw").get<int64_t>();
+  if (json.contains("fine")) change.fine = json.at("fine").get<bool>();
   if (json.contains("include")) change.include = json.at("include").get<std::string>();
   PAWL_RETURN_IF_ERROR(check(change));
   return Command(std::move(change));

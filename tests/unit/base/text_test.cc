@@ -8,6 +8,19 @@ namespace {
 
 using ::testing::ElementsAre;
 
+TEST(Sizes, AreNumbersWithOrWithoutAUnit) {
+  for (const auto& [text, bytes] : {std::pair<const char*, int64_t>{"0", 0},
+                                    {"4096", 4096},
+                                    {"64KiB", 65536},
+                                    {"1.5 MiB", 3 << 19},
+                                    {"2GB", 2'000'000'000},
+                                    {"7B", 7}}) {
+    EXPECT_EQ(parse_bytes(text).value(), bytes) << text;
+  }
+  for (const char* text : {"", "KiB", "-1", "1e3", "1.2.3", "64 kib", "1 MiB more", "9000000000000TB", "."})
+    EXPECT_FALSE(parse_bytes(text).ok()) << text;
+}
+
 TEST(Text, SplitKeepsEmptyPieces) {
   EXPECT_THAT(split("a,,b,", ','), ElementsAre("a", "", "b", ""));
   EXPECT_THAT(split("", ','), ElementsAre(""));

@@ -9,9 +9,11 @@ namespace {
 using testing::HasSubstr;
 
 constexpr std::string_view kRequest =
+    "budget share=0.01\n"
     "losses every=1\n"
     "gradients every=10\n"
-    "gradients every=1 from=100 to=200 at=3,5 ranks=1,3 include=layer2\\. w";
+    "gradients every=1 from=100 to=200 at=3,5 ranks=1,3 modes=train,eval max_size=4096 raw=64 fine "
+    "include=layer2\\. w";
 
 TEST(Capture, RequestIsReadAsItIsWritten) {
   auto capture = parse_capture_request(kRequest);
@@ -24,7 +26,12 @@ TEST(Capture, RequestIsReadAsItIsWritten) {
   EXPECT_EQ(last.to, 200);
   EXPECT_EQ(last.at, (std::vector<int64_t>{3, 5}));
   EXPECT_EQ(last.ranks, (std::vector<int>{1, 3}));
+  EXPECT_EQ(last.modes, Modes::both);
+  EXPECT_EQ(last.max_size, 4096);
+  EXPECT_EQ(last.raw, 64);
+  EXPECT_TRUE(last.fine);
   EXPECT_EQ(last.include, "layer2\\. w");
+  EXPECT_EQ(capture->budget, 0.01);
   EXPECT_EQ(capture_request(*capture), kRequest);
   EXPECT_EQ(capture_request(Capture::none()), "off");
   EXPECT_EQ(parse_capture_request("off").value(), Capture::none());
@@ -32,9 +39,11 @@ TEST(Capture, RequestIsReadAsItIsWritten) {
 }
 
 TEST(Capture, BrokenRequestsAreErrors) {
-  for (const char* text : {"gradient every=1", "gradients every", "gradients every=0", "gradients every=x",
-                           "gradients ranks=", "gradients ranks=-1", "gradients to=99999999999999999999",
-                           "gradients at=1,,2", "gradients nonsense=1", "every=1"}) {
+  for (const char* text :
+       {"gradient every=1", "gradients every", "gradients every=0", "gradients every=x",
+        "gradients ranks=", "gradients ranks=-1", "gradients to=99999999999999999999", "gradients at=1,,2",
+        "gradients nonsense=1", "every=1", "gradients modes=test", "gradients max_size=0", "gradients raw=-1",
+        "gradients raw=64KiB", "budget share=0", "budget share=1.5", "budget share=x", "budget"}) {
     EXPECT_FALSE(parse_capture_request(text).ok()) << text;
   }
   EXPECT_THAT(parse_capture_request("losses every=1\ngradients evry=1").error().to_string(),
