@@ -151,12 +151,14 @@ void TraceFollower::rank_exited(int rank) {
   // A single rank may be a launcher whose children record as ranks of their own; with its end all ends
   // anyway.
   if (!ranks_are_ours_) return;
+  tail_.recover_rank(static_cast<uint32_t>(rank));
   while (read_some()) continue;
   assembler_.rank_exited(static_cast<uint32_t>(rank));
   evaluate(assembler_.take(clock_.monotonic_ms()));
 }
 
 rules::Summary TraceFollower::finish(bool completed) {
+  tail_.recover();
   while (read_some()) continue;
   add(tail_.finish());
   evaluate(assembler_.finish());
@@ -178,6 +180,7 @@ std::map<std::string, uint64_t> TraceFollower::anomalies() const {
                                          {"malformed_records", bytes.malformed_records},
                                          {"unknown_records", bytes.unknown_records},
                                          {"unsupported_records", bytes.unsupported_records},
+                                         {"unrecovered_rings", bytes.unrecovered_rings},
                                          {"late_steps", steps.late_steps},
                                          {"unknown_series", steps.unknown_series},
                                          {"excess_observations", steps.excess_observations},

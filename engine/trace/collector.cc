@@ -179,6 +179,7 @@ Result<void> Collector::set_anomalies(const Anomalies& decoding, const AssemblyA
   PAWL_RETURN_IF_ERROR(set_anomaly("malformed_records", kWhole, decoding.malformed_records));
   PAWL_RETURN_IF_ERROR(set_anomaly("unknown_records", kWhole, decoding.unknown_records));
   PAWL_RETURN_IF_ERROR(set_anomaly("unsupported_records", kWhole, decoding.unsupported_records));
+  PAWL_RETURN_IF_ERROR(set_anomaly("unrecovered_rings", kWhole, decoding.unrecovered_rings));
   PAWL_RETURN_IF_ERROR(set_anomaly("late_steps", kWhole, assembly.late_steps));
   PAWL_RETURN_IF_ERROR(set_anomaly("unknown_series", kWhole, assembly.unknown_series));
   PAWL_RETURN_IF_ERROR(set_anomaly("excess_observations", kWhole, assembly.excess_observations));

@@ -220,6 +220,7 @@ Anomalies& Anomalies::operator+=(const Anomalies& other) {
   malformed_records += other.malformed_records;
   unknown_records += other.unknown_records;
   unsupported_records += other.unsupported_records;
+  unrecovered_rings += other.unrecovered_rings;
   return *this;
 }
 

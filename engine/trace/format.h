@@ -189,6 +189,7 @@ struct Anomalies {
   uint64_t malformed_records = 0;    // a good frame whose content makes no sense
   uint64_t unknown_records = 0;      // of a type this version does not know
   uint64_t unsupported_records = 0;  // after a header of another format version
+  uint64_t unrecovered_rings = 0;    // of ranks that were killed: what is in them is not in the segments
   bool operator==(const Anomalies&) const = default;
   Anomalies& operator+=(const Anomalies& other);
 };

@@ -26,6 +26,7 @@ class Replay {
       : tail_(std::move(tail)), collector_(collector), assembler_(patient()) {}
 
   Result<uint64_t> run() {
+    tail_.recover();
     for (bool more = true; more;) {
       TraceTail::Batch batch = tail_.poll();
       more = batch.more;

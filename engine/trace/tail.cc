@@ -13,6 +13,8 @@
 #include <memory>
 #include <string_view>
 
+#include "hooks/capture/recovery.h"
+
 namespace pawl::trace {
 
 namespace {
@@ -99,13 +101,17 @@ void TraceTail::drain_inotify() {
   }
 }
 
+UniqueFd TraceTail::open_rank(uint32_t rank) const {
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  return UniqueFd(::openat(dir_.get(), rank_name(rank).c_str(), flags));
+}
+
 void TraceTail::find_ranks() {
   for_each_name(dir_, [&](std::string_view name) {
     const auto rank = rank_of(name);
     if (!rank || ranks_.contains(*rank)) return;
     RankFiles files;
-    files.dir = UniqueFd(
-        ::openat(dir_.get(), rank_name(*rank).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    files.dir = open_rank(*rank);
     if (!files.dir) return;
     watch(files.dir, kNewNames | IN_MODIFY);  // before its segments are listed: none can slip through
     ranks_.emplace(*rank, std::move(files));
@@ -192,6 +198,20 @@ bool TraceTail::is_drained(uint32_t rank) const {
   return known == ranks_.end() || known->second.drained;
 }
 
+void TraceTail::recover_rank(uint32_t rank) {
+  const UniqueFd dir = open_rank(rank);
+  if (dir) capture::complete_rank(dir.get());
+}
+
+void TraceTail::recover() {
+  unrecovered_rings_ = 0;
+  for_each_name(dir_, [&](std::string_view name) {
+    const auto rank = rank_of(name);
+    const UniqueFd dir = rank ? open_rank(*rank) : UniqueFd();
+    if (dir && !capture::complete_rank(dir.get())) ++unrecovered_rings_;
+  });
+}
+
 std::vector<RankRecord> TraceTail::finish() {
   std::vector<RankRecord> out;
   for (auto& [rank, files] : ranks_) finish_segment(rank, files, out);
@@ -200,6 +220,7 @@ std::vector<RankRecord> TraceTail::finish() {
 
 Anomalies TraceTail::anomalies() const {
   Anomalies total = finished_;
+  total.unrecovered_rings += unrecovered_rings_;
   for (const auto& [rank, files] : ranks_) total += files.decoder.anomalies();
   return total;
 }

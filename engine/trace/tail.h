@@ -42,6 +42,12 @@ class TraceTail {
   // Whether the last poll() has read all that was there of this rank; true of one that has no folder.
   bool is_drained(uint32_t rank) const;
 
+  // A rank whose process has ended: what it had recorded when it was killed is put into its segments, for
+  // poll() to find (hooks/capture/recovery.h). Nothing happens while another process records the rank.
+  void recover_rank(uint32_t rank);
+  // The same of all ranks, when no process records any more; what stays behind is counted.
+  void recover();
+
   // Nobody writes any more and poll() has said that there is no more: what is still good inside incomplete
   // records at the ends of the segments, which are now counted as damage.
   std::vector<RankRecord> finish();
@@ -63,6 +69,7 @@ class TraceTail {
   explicit TraceTail(UniqueFd dir) : dir_(std::move(dir)) {}
   void watch(const UniqueFd& dir, uint32_t events);
   void drain_inotify();
+  UniqueFd open_rank(uint32_t rank) const;
   void find_ranks();
   void find_next_segment(RankFiles& files);
   void finish_segment(uint32_t rank, RankFiles& files, std::vector<RankRecord>& out);
@@ -75,6 +82,7 @@ class TraceTail {
   bool names_changed_ = true;  // files or folders may have appeared
   std::map<uint32_t, RankFiles> ranks_;
   Anomalies finished_;  // of the segments left behind
+  uint64_t unrecovered_rings_ = 0;
   std::vector<uint8_t> chunk_;
 };
 

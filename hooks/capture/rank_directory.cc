@@ -1,16 +1,21 @@
 #include "hooks/capture/rank_directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+
+#include "hooks/capture/file_limit.h"
+#include "hooks/capture/recovery.h"
+#include "hooks/capture/ring_file.h"
+#include "hooks/capture/segment_name.h"
 
 namespace pawl::capture {
 
@@ -22,37 +27,20 @@ void close_fd(std::atomic<int>& fd) {
   if (old >= 0) ::close(old);
 }
 
-constexpr size_t kSegmentName = 32;
-
-void segment_name(char (&name)[kSegmentName], uint32_t number) {
-  std::snprintf(name, sizeof name, "%06u.seg", number);
-}
-
-// The number in a segment's name, 0 if it is none.
-uint32_t segment_number(const char* name) {
-  char* end = nullptr;
-  const unsigned long number = std::strtoul(name, &end, 10);
-  if (number == 0 || number >= UINT32_MAX) return 0;
-  char canonical[kSegmentName];
-  segment_name(canonical, static_cast<uint32_t>(number));
-  return std::strcmp(canonical, name) == 0 ? static_cast<uint32_t>(number) : 0;
-}
-
-// Highest segment number in the folder; -1 when it cannot be read.
-int64_t highest_segment(int dir_fd) {
-  const int fd = ::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  DIR* dir = ::fdopendir(fd);
-  if (dir == nullptr) {
-    ::close(fd);
-    return -1;
+// Whether space that was allocated to a file stays its own: where a full disk can refuse a page of a mapping
+// later, writing to it would end the program (SIGBUS).
+bool keeps_space(int fd) {
+  struct statfs file_system;
+  if (::fstatfs(fd, &file_system) != 0) return false;
+  switch (file_system.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+      return true;
+    default:
+      return false;
   }
-  int64_t highest = 0;
-  while (const dirent* entry = ::readdir(dir)) {
-    highest = std::max<int64_t>(highest, segment_number(entry->d_name));
-  }
-  ::closedir(dir);
-  return highest;
 }
 
 }  // namespace
@@ -60,12 +48,14 @@ int64_t highest_segment(int dir_fd) {
 RankDirectory::~RankDirectory() {
   // Explicitly: a child that is just being forked may still have its copy of the descriptor.
   if (lock_fd_ >= 0) ::flock(lock_fd_, LOCK_UN);
+  close_fd(ring_fd_);
   close_fd(segment_fd_);
   close_fd(dir_fd_);
   close_fd(lock_fd_);
 }
 
 void RankDirectory::forked_child() {
+  close_fd(ring_fd_);
   close_fd(segment_fd_);
   close_fd(dir_fd_);
   close_fd(lock_fd_);  // the lock stays: it belongs to the open file, which the parent still has
@@ -94,10 +84,35 @@ pawl_status RankDirectory::lock(const char* trace_dir, uint32_t rank, ErrorText&
     error.set("another process records %s", path_);
     return PAWL_E_BUSY;
   }
+  complete_locked_rank(dir_fd_);
   const int64_t highest = highest_segment(dir_fd_);
   if (highest < 0) return fail(error, "cannot list", errno);
   number_ = static_cast<uint32_t>(highest);
   return PAWL_OK;
+}
+
+int RankDirectory::create_ring(uint64_t size) {
+  if (!within_file_limit(size)) return -1;
+  const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  ring_fd_ = ::openat(dir_fd_, wire::kRingName, flags, 0666);
+  if (ring_fd_ < 0) return -1;
+  int refused = EINTR;
+  while (keeps_space(ring_fd_) && refused == EINTR) {
+    refused = ::posix_fallocate(ring_fd_, 0, static_cast<off_t>(size));
+  }
+  if (refused != 0) remove_ring();
+  return ring_fd_;
+}
+
+bool RankDirectory::write_ring(const uint8_t* data, size_t size, uint64_t offset) {
+  if (ring_fd_ < 0 || !within_file_limit(offset + size)) return false;
+  return ::pwrite(ring_fd_, data, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+}
+
+void RankDirectory::remove_ring() {
+  if (ring_fd_ < 0) return;
+  ::unlinkat(dir_fd_, wire::kRingName, 0);
+  close_fd(ring_fd_);
 }
 
 bool RankDirectory::open_segment(ErrorText& error) {

@@ -1,6 +1,7 @@
-// The folder <trace_dir>/rank-%05u of one rank: its lock and its segment files.
+// The folder <trace_dir>/rank-%05u of one rank: its lock, its segment files and the file of its ring.
 //
-// Threads: `lock` before any other thread knows the object; then one thread at a time, except `forked_child`.
+// Threads: `lock` and `create_ring` before any other thread knows the object; then one thread at a time for the
+// segments, and one for the ring; `forked_child` always.
 #pragma once
 
 #include <sys/uio.h>
@@ -20,9 +21,15 @@ class RankDirectory {
   RankDirectory& operator=(const RankDirectory&) = delete;
   ~RankDirectory();
 
-  // Creates the folder and takes its lock for the life of this object. PAWL_E_BUSY when another process has
-  // it.
+  // Creates the folder and takes its lock for the life of this object; what a process before left unwritten
+  // is written (recovery.h). PAWL_E_BUSY when another process has the lock.
   pawl_status lock(const char* trace_dir, uint32_t rank, ErrorText& error);
+
+  // The file of a ring (ring_file.h), `size` bytes of zeros that stay there however full the disk gets; its
+  // descriptor, good until remove_ring, or -1 when there can be none. The trace goes on without.
+  int create_ring(uint64_t size);
+  bool write_ring(const uint8_t* data, size_t size, uint64_t offset);  // may grow it; false without one
+  void remove_ring();
 
   // Starts the next segment file, numbered after the highest one there; the one before is closed.
   bool open_segment(ErrorText& error);
@@ -46,6 +53,7 @@ class RankDirectory {
   std::atomic<int> dir_fd_{-1};
   std::atomic<int> lock_fd_{-1};
   std::atomic<int> segment_fd_{-1};
+  std::atomic<int> ring_fd_{-1};
   uint32_t number_ = 0;
   uint64_t size_ = 0;
 };

@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <chrono>
 #include <utility>
 
@@ -62,11 +64,13 @@ class AllSignalsBlocked {
 
 // What the writer thread takes in one go.
 struct Recorder::Batch {
-  std::vector<uint8_t> before;      // header of a new segment, series declarations
+  std::vector<uint8_t> declarations;
   std::array<Ring::Span, 2> spans;  // records in the ring
   std::vector<uint8_t> after;       // dropped count, end record
-  size_t ring_bytes = 0;
+  uint64_t from = 0;  // of the ring
+  uint64_t to = 0;
   uint64_t records = 0;
+  size_t declarations_begin = 0;
   size_t declarations_end = 0;
   uint64_t dropped = 0;
   uint64_t flush = 0;
@@ -74,25 +78,25 @@ struct Recorder::Batch {
   bool last = false;
 };
 
-Recorder::Recorder(const pawl_capture_options& options, size_t ring_bytes, uint64_t segment_bytes)
+Recorder::Recorder(const pawl_capture_options& options, uint64_t segment_bytes)
     : fork_generation_(fork_generation()),
       rank_(options.rank),
       world_size_(options.world_size),
       segment_bytes_(segment_bytes),
       start_ns_(wall_ns()),
       producer_(
-          std::string_view(options.producer != nullptr ? options.producer : "").substr(0, wire::kMaxName)),
-      ring_(ring_bytes) {}
+          std::string_view(options.producer != nullptr ? options.producer : "").substr(0, wire::kMaxName)) {}
 
 pawl_status Recorder::open(const pawl_capture_options& options, std::unique_ptr<Recorder>& out,
                            ErrorText& error) {
   const size_t ring = options.ring_bytes != 0 ? options.ring_bytes : kDefaultRing;
   const uint64_t segment = options.segment_bytes != 0 ? options.segment_bytes : kDefaultSegment;
-  std::unique_ptr<Recorder> recorder(new Recorder(options, std::max(ring, kSmallestRing), segment));
+  std::unique_ptr<Recorder> recorder(new Recorder(options, segment));
   watch_forks(&recorder->directory_);
   const pawl_status locked = recorder->directory_.lock(options.trace_dir, options.rank, error);
   if (locked != PAWL_OK) return locked;
   if (options.control_path != nullptr) recorder->control_.open(options.control_path);
+  recorder->open_ring(std::bit_ceil(std::max(ring, kSmallestRing)));
   recorder->start();
   // The thread writes the header, as our signal mask shields no caller; a directory that cannot be written is
   // known at once all the same. A slow one (timeout) is given time.
@@ -103,6 +107,11 @@ pawl_status Recorder::open(const pawl_capture_options& options, std::unique_ptr<
   }
   out = std::move(recorder);
   return PAWL_OK;
+}
+
+void Recorder::open_ring(size_t bytes) {
+  ring_.map(bytes, directory_.create_ring(Ring::file_size(bytes)));
+  announce_nothing(0);
 }
 
 void Recorder::start() {
@@ -158,6 +167,7 @@ pawl_status Recorder::declare(std::string_view name, pawl_kind kind, pawl_dtype 
       {{&payload, sizeof payload}, {shape, dims * sizeof(int64_t)}, {name.data(), name.size()}});
   declarations_.insert(declarations_.end(), frame.begin(), frame.end());
   ids_.emplace(std::move(key), next);
+  keep_declarations();
   *id = next;
   return PAWL_OK;
 }
@@ -173,7 +183,17 @@ pawl_status Recorder::available(std::string_view name, pawl_kind kind) {
   wire::append_frame(frame, RecordType::available, {{&payload, sizeof payload}, {name.data(), name.size()}});
   declarations_.insert(declarations_.end(), frame.begin(), frame.end());
   available_.insert(std::move(key));
+  keep_declarations();
   return PAWL_OK;
+}
+
+// Those that could not be kept when they came are, with the next.
+void Recorder::keep_declarations() {
+  const uint64_t kept = ring_.declared();
+  const uint64_t all = declarations_.size();
+  if (all > wire::kMaxDeclared) return;
+  const uint64_t offset = Ring::file_size(ring_.capacity()) + kept;
+  if (directory_.write_ring(declarations_.data() + kept, all - kept, offset)) ring_.set_declared(all);
 }
 
 pawl_status Recorder::take_request(std::string& text, uint64_t& generation) {
@@ -373,7 +393,7 @@ void Recorder::write_batches() {
     ErrorText error;
     const bool written = write_batch(batch, error);
     lock.lock();
-    ring_.consume(batch.ring_bytes);
+    ring_.consume(batch.to - batch.from);
     ring_records_ -= batch.records;
     write_failed_ = !written;
     if (written) {
@@ -388,16 +408,19 @@ void Recorder::write_batches() {
     done_.notify_all();
     last = batch.last;
   }
+  directory_.remove_ring();
 }
 
 Recorder::Batch Recorder::take_batch(bool new_segment) {
   Batch batch;
   batch.new_segment = new_segment;
-  const size_t from = new_segment ? 0 : declarations_written_;
-  batch.before.assign(declarations_.begin() + static_cast<ptrdiff_t>(from), declarations_.end());
+  batch.declarations_begin = new_segment ? 0 : declarations_written_;
   batch.declarations_end = declarations_.size();
+  batch.declarations.assign(declarations_.begin() + static_cast<ptrdiff_t>(batch.declarations_begin),
+                            declarations_.end());
   batch.spans = ring_.readable();
-  batch.ring_bytes = ring_.used();
+  batch.from = ring_.tail();
+  batch.to = ring_.head();
   batch.records = ring_records_;
   batch.dropped = dropped();
   if (batch.dropped != dropped_written_) {
@@ -414,20 +437,48 @@ Recorder::Batch Recorder::take_batch(bool new_segment) {
 }
 
 bool Recorder::write_batch(const Batch& batch, ErrorText& error) {
-  std::vector<uint8_t> header;
-  if (batch.new_segment) {
-    if (!directory_.open_segment(error)) return false;
-    append_header(header);
-  }
+  std::vector<uint8_t> before;
+  if (batch.new_segment) before = header(directory_.segment() + 1);
+  announce(batch, before);
   const auto part = [](const uint8_t* data, size_t size) { return iovec{const_cast<uint8_t*>(data), size}; };
   const struct iovec parts[] = {
-      part(header.data(), header.size()), part(batch.before.data(), batch.before.size()),
+      part(before.data(), before.size()), part(batch.declarations.data(), batch.declarations.size()),
       part(batch.spans[0].data, batch.spans[0].size), part(batch.spans[1].data, batch.spans[1].size),
       part(batch.after.data(), batch.after.size())};
-  return directory_.append(parts, static_cast<int>(std::size(parts)), error);
+  const bool written = (!batch.new_segment || directory_.open_segment(error)) &&
+                       directory_.append(parts, static_cast<int>(std::size(parts)), error);
+  if (!written) announce_nothing(batch.to);
+  return written;
 }
 
-void Recorder::append_header(std::vector<uint8_t>& out) const {
+void Recorder::announce(const Batch& batch, const std::vector<uint8_t>& before) {
+  wire::RingBatch& out = ring_.next_batch();
+  out.segment = batch.new_segment ? directory_.segment() + 1 : directory_.segment();
+  out.segment_size = batch.new_segment ? 0 : directory_.segment_size();
+  out.declared_from = batch.declarations_begin;
+  out.declared_to = batch.declarations_end;
+  out.from = batch.from;
+  out.to = batch.to;
+  out.before_bytes = static_cast<uint32_t>(before.size());
+  out.after_bytes = static_cast<uint32_t>(batch.after.size());
+  std::copy(before.begin(), before.end(), out.before);
+  std::copy(batch.after.begin(), batch.after.end(), out.after);
+  ring_.announce();
+}
+
+// What is in the ring up to there is written, or lost; what follows belongs into a new segment, whose header
+// is made of the one that is left here.
+void Recorder::announce_nothing(uint64_t position) {
+  wire::RingBatch& out = ring_.next_batch();
+  const std::vector<uint8_t> kept = header(0);
+  out = {};
+  out.from = out.to = position;
+  out.before_bytes = static_cast<uint32_t>(kept.size());
+  std::copy(kept.begin(), kept.end(), out.before);
+  ring_.announce();
+}
+
+std::vector<uint8_t> Recorder::header(uint32_t segment) const {
   const wire::HeaderPayload payload{wire::kFormatVersion,
                                     rank_,
                                     world_size_,
@@ -435,10 +486,12 @@ void Recorder::append_header(std::vector<uint8_t>& out) const {
                                     start_ns_,
                                     wall_ns(),
                                     mono_ns(),
-                                    directory_.segment(),
+                                    segment,
                                     static_cast<uint32_t>(producer_.size())};
+  std::vector<uint8_t> out;
   wire::append_frame(out, RecordType::header,
                      {{&payload, sizeof payload}, {producer_.data(), producer_.size()}});
+  return out;
 }
 
 }  // namespace pawl::capture

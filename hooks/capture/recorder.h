@@ -8,6 +8,9 @@
 // and repeated at the start of every segment, so that none is ever dropped and every segment can be read
 // alone.
 //
+// The ring is a file where the file system allows it, with the declarations behind it (ring_file.h): a process
+// that is killed loses nothing it has recorded, as whoever comes next completes its segments (recovery.h).
+//
 // When the ring is full a record is dropped and counted. Room for the begin and the end of a step is kept
 // free; should even the begin not fit, the whole step is dropped: no record is ever read as another step's.
 // When the file system refuses, records are dropped, and a new segment is tried every second.
@@ -78,9 +81,11 @@ class Recorder {
  private:
   enum class Importance { observation, step };
 
-  Recorder(const pawl_capture_options& options, size_t ring_bytes, uint64_t segment_bytes);
+  Recorder(const pawl_capture_options& options, uint64_t segment_bytes);
 
+  void open_ring(size_t bytes);
   void start();
+  void keep_declarations();  // mutex_ held
   pawl_status wait_written(std::chrono::seconds limit);
   pawl_status push(const uint8_t* frame, size_t size, Importance importance);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
@@ -96,7 +101,9 @@ class Recorder {
   struct Batch;
   Batch take_batch(bool new_segment);                      // mutex_ held
   bool write_batch(const Batch& batch, ErrorText& error);  // mutex_ not held
-  void append_header(std::vector<uint8_t>& out) const;
+  void announce(const Batch& batch, const std::vector<uint8_t>& before);
+  void announce_nothing(uint64_t position);
+  std::vector<uint8_t> header(uint32_t segment) const;
 
   // Constant after opening.
   const uint64_t fork_generation_;
