@@ -10,7 +10,8 @@ namespace pawl::capture {
 
 inline bool within_file_limit(uint64_t size) {
   struct rlimit limit;
-  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && (limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur);
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+         (limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur);
 }
 
 }  // namespace pawl::capture

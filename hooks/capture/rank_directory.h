@@ -1,7 +1,7 @@
 // The folder <trace_dir>/rank-%05u of one rank: its lock, its segment files and the file of its ring.
 //
-// Threads: `lock` and `create_ring` before any other thread knows the object; then one thread at a time for the
-// segments, and one for the ring; `forked_child` always.
+// Threads: `lock` and `create_ring` before any other thread knows the object; then one thread at a time for
+// the segments, and one for the ring; `forked_child` always.
 #pragma once
 
 #include <sys/uio.h>

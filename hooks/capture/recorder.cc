@@ -67,7 +67,7 @@ struct Recorder::Batch {
   std::vector<uint8_t> declarations;
   std::array<Ring::Span, 2> spans;  // records in the ring
   std::vector<uint8_t> after;       // dropped count, end record
-  uint64_t from = 0;  // of the ring
+  uint64_t from = 0;                // of the ring
   uint64_t to = 0;
   uint64_t records = 0;
   size_t declarations_begin = 0;

@@ -8,8 +8,9 @@
 // and repeated at the start of every segment, so that none is ever dropped and every segment can be read
 // alone.
 //
-// The ring is a file where the file system allows it, with the declarations behind it (ring_file.h): a process
-// that is killed loses nothing it has recorded, as whoever comes next completes its segments (recovery.h).
+// The ring is a file where the file system allows it, with the declarations behind it (ring_file.h): a
+// process that is killed loses nothing it has recorded, as whoever comes next completes its segments
+// (recovery.h).
 //
 // When the ring is full a record is dropped and counted. Room for the begin and the end of a step is kept
 // free; should even the begin not fit, the whole step is dropped: no record is ever read as another step's.

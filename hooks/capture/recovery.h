@@ -1,10 +1,10 @@
-// Completing the trace of a process that was killed: what it had recorded in its ring (ring_file.h) and not yet
-// written is appended to its segments, nothing twice, and the ring is removed. Whoever comes next does it: the
-// next process of the rank, the supervisor, or who reads the segments later; begun and interrupted, it can be
-// done again.
+// Completing the trace of a process that was killed: what it had recorded in its ring (ring_file.h) and not
+// yet written is appended to its segments, nothing twice, and the ring is removed. Whoever comes next does
+// it: the next process of the rank, the supervisor, or who reads the segments later; begun and interrupted,
+// it can be done again.
 //
-// The ring comes from outside: one that makes no sense, or does not fit the segments that are there, is kept as
-// `ring.damaged`. What the file system refuses is left for another time. Never throws.
+// The ring comes from outside: one that makes no sense, or does not fit the segments that are there, is kept
+// as `ring.damaged`. What the file system refuses is left for another time. Never throws.
 #pragma once
 
 namespace pawl::capture {

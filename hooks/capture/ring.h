@@ -1,5 +1,5 @@
-// A bounded queue of bytes. In a file (ring_file.h) it survives the process: what `write` has returned from is
-// there, however the process ends. Not thread-safe: its owner locks. What `readable` returned may be read
+// A bounded queue of bytes. In a file (ring_file.h) it survives the process: what `write` has returned from
+// is there, however the process ends. Not thread-safe: its owner locks. What `readable` returned may be read
 // without the lock until `consume`: writes never touch it.
 #pragma once
 

@@ -2,9 +2,9 @@
 // schema/trace.md is the specification, this file is its layout. Needs nothing but the compiler.
 //
 // A page, `capacity` bytes of ring, then the declarations of all series in their order. Records are copied
-// into the ring through a shared mapping, so they are the kernel's as soon as `head` says so, whatever becomes
-// of the process. What the writer thread is about to append to a segment it says in a batch first: with the
-// size of the segment file that tells which bytes have arrived there.
+// into the ring through a shared mapping, so they are the kernel's as soon as `head` says so, whatever
+// becomes of the process. What the writer thread is about to append to a segment it says in a batch first:
+// with the size of the segment file that tells which bytes have arrived there.
 #pragma once
 
 #include <cstddef>
@@ -24,11 +24,11 @@ inline constexpr uint64_t kMaxDeclared = uint64_t{1} << 28;  // those behind it 
 // Bytes that belong behind each other into one segment: `before`, declarations, records, `after`. Positions
 // count all bytes ever written.
 struct RingBatch {
-  uint32_t segment;         // 0: what was there is settled, and what follows goes into a new segment
-  uint32_t before_bytes;    // a whole header record: that of a new segment, or to make one of if it is 0
-  uint32_t after_bytes;     // dropped count, end
+  uint32_t segment;       // 0: what was there is settled, and what follows goes into a new segment
+  uint32_t before_bytes;  // a whole header record: that of a new segment, or to make one of if it is 0
+  uint32_t after_bytes;   // dropped count, end
   uint32_t reserved;
-  uint64_t segment_size;    // without the batch
+  uint64_t segment_size;  // without the batch
   uint64_t declared_from;
   uint64_t declared_to;
   uint64_t from;

@@ -1,5 +1,5 @@
-// Processes that are killed while they record, at every point that makes a difference: what they had recorded is
-// in the segments once whoever comes next has completed them, once and whole.
+// Processes that are killed while they record, at every point that makes a difference: what they had recorded
+// is in the segments once whoever comes next has completed them, once and whole.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -43,8 +43,8 @@ ssize_t out_of_bytes() {
 
 }  // namespace
 
-// In the place of those of libc, for the capture library and for whoever completes its segments. One call writes
-// from one part only, as the kernel may choose to.
+// In the place of those of libc, for the capture library and for whoever completes its segments. One call
+// writes from one part only, as the kernel may choose to.
 extern "C" ssize_t write(int fd, const void* data, size_t size) {
   if (writes.then == Writes::Then::go_on) return ::syscall(SYS_write, fd, data, size);
   const auto most = std::min<int64_t>(writes.allowed, static_cast<int64_t>(size));
@@ -73,10 +73,14 @@ using Then = Writes::Then;
 std::vector<std::string> names_of(const std::vector<trace::Record>& records) {
   std::vector<std::string> out;
   for (const auto& record : records) {
-    if (const auto* series = std::get_if<trace::SeriesDeclaration>(&record)) out.push_back("series " + series->name);
-    if (const auto* series = std::get_if<trace::Available>(&record)) out.push_back("available " + series->name);
-    if (const auto* step = std::get_if<trace::StepBegin>(&record)) out.push_back("begin " + std::to_string(step->step));
-    if (const auto* step = std::get_if<trace::StepEnd>(&record)) out.push_back("end " + std::to_string(step->step));
+    if (const auto* series = std::get_if<trace::SeriesDeclaration>(&record))
+      out.push_back("series " + series->name);
+    if (const auto* series = std::get_if<trace::Available>(&record))
+      out.push_back("available " + series->name);
+    if (const auto* step = std::get_if<trace::StepBegin>(&record))
+      out.push_back("begin " + std::to_string(step->step));
+    if (const auto* step = std::get_if<trace::StepEnd>(&record))
+      out.push_back("end " + std::to_string(step->step));
     if (const auto* value = std::get_if<trace::ScalarValue>(&record)) {
       out.push_back("value " + std::to_string(static_cast<int>(value->value)));
     }
@@ -85,7 +89,9 @@ std::vector<std::string> names_of(const std::vector<trace::Record>& records) {
 }
 
 std::vector<std::string> without_declarations(std::vector<std::string> names) {
-  std::erase_if(names, [](const std::string& name) { return name.starts_with("series") || name.starts_with("available"); });
+  std::erase_if(names, [](const std::string& name) {
+    return name.starts_with("series") || name.starts_with("available");
+  });
   return names;
 }
 
@@ -101,8 +107,8 @@ class CaptureRing : public CaptureTest {
  protected:
   // Steps that were ended, whatever has become of the process that did.
   CaptureRing()
-      : ended_(static_cast<std::atomic<uint64_t>*>(::mmap(nullptr, sizeof *ended_, PROT_READ | PROT_WRITE,
-                                                          MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+      : ended_(static_cast<std::atomic<uint64_t>*>(
+            ::mmap(nullptr, sizeof *ended_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
   ~CaptureRing() override { ::munmap(ended_, sizeof *ended_); }
 
   std::string ring() const { return rank_dir() + "/ring"; }
@@ -271,15 +277,15 @@ TEST_F(CaptureRing, DeclarationsThatNoSegmentHasYet) {
   EXPECT_TRUE(complete());
   const auto records = read_clean();
   EXPECT_THAT(only<trace::SeriesDeclaration>(records),
-              testing::ElementsAre(trace::SeriesDeclaration{
-                  0, trace::Kind::weight, trace::Dtype::f16, {3, 4}, "fc.weight"}));
+              testing::ElementsAre(
+                  trace::SeriesDeclaration{0, trace::Kind::weight, trace::Dtype::f16, {3, 4}, "fc.weight"}));
   EXPECT_THAT(only<trace::Available>(records),
               testing::ElementsAre(trace::Available{trace::Kind::gradient, "fc.weight"}));
 }
 
-// A process is killed in the middle of each of its batches, up to the end record: all in one segment, and each in
-// a segment of its own, where the declarations are repeated. From every state that leaves, all later bytes at
-// which the batch could have been cut lead to the same files.
+// A process is killed in the middle of each of its batches, up to the end record: all in one segment, and
+// each in a segment of its own, where the declarations are repeated. From every state that leaves, all later
+// bytes at which the batch could have been cut lead to the same files.
 TEST_F(CaptureRing, TornAtEveryByte) {
   for (const uint64_t segment_bytes : {1u << 20, 1u}) {
     auto with = options();
@@ -331,7 +337,8 @@ TEST_F(CaptureRing, AWrappedRing) {
     record(capture, id, 200, 300);
   });
   const uint64_t head = page().head;
-  EXPECT_GT(head / page().capacity, page().batches[page().announced % 2].to / page().capacity) << "it has wrapped";
+  EXPECT_GT(head / page().capacity, page().batches[page().announced % 2].to / page().capacity)
+      << "it has wrapped";
   EXPECT_TRUE(complete());
   EXPECT_EQ(without_declarations(names_of(read_clean())), steps(0, 300));
 }
@@ -497,7 +504,8 @@ TEST_F(CaptureRing, ADamagedOne) {
       {"head far away", [](auto& page, auto&) { page.head = UINT64_MAX; }},
       {"head before the batch", [](auto& page, auto& batch) { batch.to = batch.from = page.head + 1; }},
       {"batch backwards", [](auto&, auto& batch) { batch.from = batch.to + 1; }},
-      {"batch larger than the ring", [](auto& page, auto& batch) { batch.from = batch.to - page.capacity - 1; }},
+      {"batch larger than the ring",
+       [](auto& page, auto& batch) { batch.from = batch.to - page.capacity - 1; }},
       {"declarations that are not there", [](auto& page, auto&) { page.declared += 1; }},
       {"declarations without end", [](auto& page, auto&) { page.declared = UINT64_MAX; }},
       {"declarations backwards", [](auto&, auto& batch) { batch.declared_from = UINT64_MAX; }},

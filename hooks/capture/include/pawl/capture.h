@@ -2,7 +2,8 @@
  *
  * The library depends on libc and libstdc++ only. It never throws, never aborts the training, never blocks
  * it: records go into a bounded ring, one background thread writes them to segment files; when the ring is
- * full a record is dropped and counted. Errors are sticky and readable with pawl_capture_last_error(); no
+ * full a record is dropped and counted. The ring is a file where the file system allows it: what was recorded
+ * when the process is killed comes into the trace all the same (schema/trace.md). Errors are sticky and readable with pawl_capture_last_error(); no
  * caller is obliged to check anything.
  *
  * Threads: one writer handle may be used from several threads; calls on it are serialised inside.
