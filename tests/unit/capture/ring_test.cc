@@ -20,6 +20,8 @@
 #include <thread>
 #include <utility>
 
+#include "engine/trace/collector.h"
+#include "engine/trace/replay.h"
 #include "hooks/capture/recovery.h"
 #include "hooks/capture/ring_file.h"
 #include "tests/unit/capture/capture_fixture.h"
@@ -264,6 +266,14 @@ TEST_F(CaptureRing, TheNextProcessOfTheRankCompletesWhatWasLeft) {
   EXPECT_FALSE(path_exists(ring()));
 }
 
+// As `pawl trace rebuild` does, when nobody else was left to do it.
+TEST_F(CaptureRing, WhoReadsTheSegmentsLaterCompletesThem) {
+  leave_a_ring(10);
+  auto collector = trace::Collector::create(dir_.path() + "/trace.db").value();
+  EXPECT_EQ(trace::replay_segments(trace_dir(), collector).value(), 10u);
+  EXPECT_FALSE(path_exists(ring()));
+}
+
 TEST_F(CaptureRing, DeclarationsThatNoSegmentHasYet) {
   killed([&] {
     pawl_capture* capture = open();
@@ -351,10 +361,10 @@ TEST_F(CaptureRing, CompletingThemByteByByte) {
     pawl_capture* capture = open(small);
     const uint32_t id = series(capture, "loss");
     record(capture, id, 0, 1);
-    writes.allowed = 30;  // of a declaration and a step
-    writes.then = Then::die;
-    record(capture, id, 1, 2);
     flush(capture);
+    writes.allowed = 30;  // of the first of these steps
+    writes.then = Then::block;
+    record(capture, id, 1, 4);
   });
   int times = 0;
   for (; path_exists(ring()); ++times) {
@@ -364,8 +374,8 @@ TEST_F(CaptureRing, CompletingThemByteByByte) {
       complete();
     });
   }
-  EXPECT_GT(times, 100);
-  EXPECT_EQ(without_declarations(names_of(read_clean())), steps(0, 2));
+  EXPECT_GT(times, 300);
+  EXPECT_EQ(without_declarations(names_of(read_clean())), steps(0, 4));
   expect_segments_stand_alone();
 }
 
