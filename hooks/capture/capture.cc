@@ -4,13 +4,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <new>
 #include <optional>
 #include <string_view>
 
+#include "hooks/capture/fine_histogram.h"
 #include "hooks/capture/recorder.h"
 #include "hooks/capture/safetensors.h"
 #include "hooks/capture/stats.h"
+#include "hooks/capture/strided.h"
 
 using pawl::capture::ErrorText;
 using pawl::capture::Recorder;
@@ -68,6 +71,44 @@ pawl_status open_capture(const pawl_capture_options& options, pawl_capture** out
   const pawl_status status = Recorder::open(options, handle->recorder, open_error());
   if (status == PAWL_OK) *out = handle.release();
   return status;
+}
+
+void put(const pawl::capture::Totals& totals, pawl_stats& out) {
+  const bool any_finite = totals.min <= totals.max;
+  out.reserved = 0;
+  out.count = totals.count;
+  out.nan = totals.nan;
+  out.inf = totals.inf;
+  out.zero = totals.zero;
+  out.min = any_finite ? totals.min : 0;
+  out.max = any_finite ? totals.max : 0;
+  out.sum = totals.sum;
+  out.abs_sum = totals.abs_sum;
+  out.square_sum = totals.square_sum;
+  std::memcpy(out.magnitude, totals.magnitude, sizeof out.magnitude);
+}
+
+// Records the statistics of one tensor that `compute(stats)` makes.
+template <class Compute>
+pawl_status record_stats(pawl_capture* capture, uint32_t series, Compute compute) noexcept {
+  return with_recorder(capture, [&](Recorder& recorder) {
+    pawl_stats stats{};
+    stats.struct_size = sizeof stats;
+    const pawl_status status = compute(stats);
+    return status == PAWL_OK ? recorder.stats(series, stats) : status;
+  });
+}
+
+// The first error ends it, except a full ring.
+template <class Tensor, class Record>
+pawl_status record_each(const Tensor* tensors, size_t count, Record record) noexcept {
+  pawl_status result = PAWL_OK;
+  for (const Tensor* tensor = tensors; tensor != tensors + count; ++tensor) {
+    const pawl_status status = record(*tensor);
+    if (status != PAWL_OK) result = status;
+    if (status != PAWL_OK && status != PAWL_E_FULL) break;
+  }
+  return result;
 }
 
 }  // namespace
@@ -199,42 +240,60 @@ pawl_status pawl_compute_stats(const void* data, pawl_dtype dtype, uint64_t coun
   if (!pawl::capture::accumulate(pawl::capture::best_simd(), data, dtype, count, totals)) {
     return PAWL_E_ARGUMENT;
   }
-  const bool any_finite = totals.min <= totals.max;
+  put(totals, *out);
+  return PAWL_OK;
+}
+
+pawl_status pawl_compute_strided(const void* data, pawl_dtype dtype, uint32_t dims, const int64_t* shape,
+                                 const int64_t* strides, pawl_stats* out) {
+  if (!is_whole(out) || (dims > 0 && (shape == nullptr || strides == nullptr))) return PAWL_E_ARGUMENT;
+  const bool empty = std::find(shape, shape + dims, 0) != shape + dims;
+  pawl::capture::Totals totals;
+  if ((data == nullptr && !empty) ||
+      !pawl::capture::accumulate_view(pawl::capture::best_simd(), {data, dims, shape, strides}, dtype,
+                                      totals)) {
+    return PAWL_E_ARGUMENT;
+  }
+  put(totals, *out);
+  return PAWL_OK;
+}
+
+pawl_status pawl_compute_fine_histogram(const void* data, pawl_dtype dtype, uint64_t count,
+                                        pawl_fine_histogram* out) {
+  if (!is_whole(out) || (data == nullptr && count > 0)) return PAWL_E_ARGUMENT;
+  uint64_t sampled = 0;
+  uint32_t bins[pawl::capture::kFineBins] = {};
+  if (!pawl::capture::sample_fine(data, dtype, count, bins, sampled)) return PAWL_E_ARGUMENT;
   out->reserved = 0;
-  out->count = totals.count;
-  out->nan = totals.nan;
-  out->inf = totals.inf;
-  out->zero = totals.zero;
-  out->min = any_finite ? totals.min : 0;
-  out->max = any_finite ? totals.max : 0;
-  out->sum = totals.sum;
-  out->abs_sum = totals.abs_sum;
-  out->square_sum = totals.square_sum;
-  std::memcpy(out->magnitude, totals.magnitude, sizeof out->magnitude);
+  out->sampled = sampled;
+  std::memcpy(out->bins, bins, sizeof out->bins);
   return PAWL_OK;
 }
 
 pawl_status pawl_capture_tensor(pawl_capture* capture, uint32_t series, const void* data, pawl_dtype dtype,
                                 uint64_t count) {
-  return with_recorder(capture, [&](Recorder& recorder) {
-    pawl_stats stats{};
-    stats.struct_size = sizeof stats;
-    const pawl_status status = pawl_compute_stats(data, dtype, count, &stats);
-    return status == PAWL_OK ? recorder.stats(series, stats) : status;
-  });
+  return record_stats(capture, series,
+                      [&](pawl_stats& stats) { return pawl_compute_stats(data, dtype, count, &stats); });
 }
 
 pawl_status pawl_capture_tensors(pawl_capture* capture, const pawl_tensor* tensors, size_t count,
                                  size_t tensor_size) {
-  if (tensor_size != sizeof(pawl_tensor) || (tensors == nullptr && count > 0)) return PAWL_E_ARGUMENT;
-  pawl_status result = PAWL_OK;
-  for (const pawl_tensor* tensor = tensors; tensor != tensors + count; ++tensor) {
-    const pawl_status status = pawl_capture_tensor(capture, tensor->series, tensor->data,
-                                                   static_cast<pawl_dtype>(tensor->dtype), tensor->count);
-    if (status != PAWL_OK) result = status;
-    if (status != PAWL_OK && status != PAWL_E_FULL) break;
-  }
-  return result;
+  if (tensor_size != sizeof *tensors || (tensors == nullptr && count > 0)) return PAWL_E_ARGUMENT;
+  return record_each(tensors, count, [&](const pawl_tensor& tensor) {
+    return pawl_capture_tensor(capture, tensor.series, tensor.data, static_cast<pawl_dtype>(tensor.dtype),
+                               tensor.count);
+  });
+}
+
+pawl_status pawl_capture_strided_tensors(pawl_capture* capture, const pawl_strided_tensor* tensors,
+                                         size_t count, size_t tensor_size) {
+  if (tensor_size != sizeof *tensors || (tensors == nullptr && count > 0)) return PAWL_E_ARGUMENT;
+  return record_each(tensors, count, [&](const pawl_strided_tensor& tensor) {
+    return record_stats(capture, tensor.series, [&](pawl_stats& stats) {
+      return pawl_compute_strided(tensor.data, static_cast<pawl_dtype>(tensor.dtype), tensor.dims,
+                                  tensor.shape, tensor.strides, &stats);
+    });
+  });
 }
 
 int pawl_capture_stop_requested(pawl_capture* capture) {
@@ -270,6 +329,8 @@ const char* pawl_capture_simd(void) {
       return "avx512";
     case pawl::capture::Simd::avx2:
       return "avx2";
+    case pawl::capture::Simd::neon:
+      return "neon";
     case pawl::capture::Simd::baseline:
       break;
   }

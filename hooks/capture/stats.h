@@ -1,13 +1,16 @@
 // Statistics of one array in one pass over memory.
 //
-// Every element is looked at exactly as a double. float, half, bfloat16 and the 8- and 16-bit integers go
-// through a vector kernel: blocks of kBlock floats are summed in single precision lanes (at most 128
-// additions each) which are then added in double; a block for which that would not do (NaN, infinity, squares
-// out of range) is summed again in double. The rest is summed in double throughout.
+// Every element is looked at exactly as a double (64-bit integers: as the nearest one). They go through a
+// vector kernel, float, half, bfloat16 and the 8- and 16-bit integers in single precision: blocks of kBlock
+// elements are summed in lanes (at most 128 additions each) which are then added in double; a block for which
+// that would not do (NaN, infinity, squares out of range) is summed again in double. The rest is summed in
+// double throughout.
 //
 // Bound: |sum - exact| <= 2^-16 * (sum of |x|), the same for abs_sum, and 2^-16 relative for square_sum;
-// typically 1e-8. Counts, min, max and magnitudes are exact. Results may differ in the last digits between
-// instruction sets. square_sum (sum, abs_sum) of doubles overflows to infinity where the true value does.
+// typically 1e-8, and 1e-13 for doubles and 32- and 64-bit integers. Counts, min, max and magnitudes are
+// exact. Results may differ in the last digits between instruction sets. square_sum (sum, abs_sum) of doubles
+// overflows to infinity where the true value does; squares of doubles below 2^-511 leave the range of doubles
+// and count only to within 2^-1075 each.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +20,7 @@
 
 namespace pawl::capture {
 
-inline constexpr size_t kBlock = 2048;  // floats: 8 KiB, stays in the first-level cache
+inline constexpr size_t kBlock = 2048;  // elements: at most 16 KiB, stays in the first-level cache
 inline constexpr int kBuckets = 16;
 
 // Running statistics: min and max are +-infinity until there is a finite element.
@@ -34,7 +37,10 @@ struct Totals {
   uint64_t magnitude[kBuckets] = {};
 };
 
-enum class Simd { baseline, avx2, avx512 };
+enum class Simd { baseline, avx2, avx512, neon };
+
+// Whether this program has it and this machine can do it.
+bool has_simd(Simd simd);
 
 // The best this machine can do; found once.
 Simd best_simd();
@@ -67,12 +73,9 @@ static inline void accumulate_one(double x, Totals& totals) {
   ++totals.magnitude[bucket];
 }
 
-// Kernels of one instruction set, each compiled in a file of its own. They do not count `count`.
-struct Kernel {
-  void (*f32)(const float* data, size_t count, Totals& totals);
-  void (*f16_to_f32)(const uint16_t* in, float* out, size_t count);
-};
-Kernel avx2_kernel();
-Kernel avx512_kernel();
+// accumulate() for one instruction set each, compiled in files of their own. They do not count `count`.
+bool accumulate_avx2(const void* data, pawl_dtype dtype, uint64_t count, Totals& totals);
+bool accumulate_avx512(const void* data, pawl_dtype dtype, uint64_t count, Totals& totals);
+bool accumulate_neon(const void* data, pawl_dtype dtype, uint64_t count, Totals& totals);
 
 }  // namespace pawl::capture

@@ -7,35 +7,8 @@
 namespace pawl::capture {
 namespace {
 
-struct Avx512 {
-  using Floats = __m512;
-  using Doubles = __m512d;
+struct Avx512Bytes {
   using Bytes = __m512i;
-  static constexpr size_t kFloats = 16;
-
-  static Floats load(const float* p) { return _mm512_loadu_ps(p); }
-  static Floats all(float x) { return _mm512_set1_ps(x); }
-  static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
-  static Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-  static Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
-  static Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-  static Floats abs(Floats a) { return _mm512_abs_ps(a); }
-  static bool all_less(Floats a, float limit) {
-    return _mm512_cmp_ps_mask(a, all(limit), _CMP_LT_OQ) == 0xffff;
-  }
-  static bool any_not_less(Floats a, float limit) {
-    return _mm512_cmp_ps_mask(a, all(limit), _CMP_NLT_UQ) != 0;
-  }
-  static double reduce_min(Floats a) { return _mm512_reduce_min_ps(a); }
-  static double reduce_max(Floats a) { return _mm512_reduce_max_ps(a); }
-
-  static Doubles zero_doubles() { return _mm512_setzero_pd(); }
-  static Doubles add_as_doubles(Doubles total, Floats a) {
-    const Doubles low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
-    const Doubles high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
-    return _mm512_add_pd(total, _mm512_add_pd(low, high));
-  }
-  static double reduce(Doubles a) { return _mm512_reduce_add_pd(a); }
 
   static Bytes zero_bytes() { return _mm512_setzero_si512(); }
   static Bytes all_ones() { return _mm512_set1_epi8(-1); }
@@ -48,17 +21,6 @@ struct Avx512 {
   static Bytes min_bytes(Bytes a, Bytes b) { return _mm512_min_epu8(a, b); }
   static bool any_zero_byte(Bytes a) { return _mm512_testn_epi8_mask(a, a) != 0; }
 
-  // The biased exponents of 64 floats without sign: each of four vectors gives one byte of every 32-bit lane.
-  static Bytes exponents(const Floats* v) {
-    const Bytes byte3 = _mm512_slli_epi32(_mm512_castps_si512(v[0]), 1);
-    const Bytes byte2 = _mm512_srli_epi32(_mm512_castps_si512(v[1]), 7);
-    const Bytes byte1 = _mm512_srli_epi32(_mm512_castps_si512(v[2]), 15);
-    const Bytes byte0 = _mm512_srli_epi32(_mm512_castps_si512(v[3]), 23);
-    constexpr int kSelect = 0xca;  // bit of the first operand ? second : third
-    const Bytes upper = _mm512_ternarylogic_epi32(_mm512_set1_epi32(-0x1000000), byte3, byte2, kSelect);
-    const Bytes lower = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0xff00), byte1, byte0, kSelect);
-    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(-0x10000), upper, lower, kSelect);
-  }
   static Bytes bucket_of_exponent(Bytes exponents) {
     const Bytes shifted = _mm512_subs_epu8(exponents, _mm512_set1_epi8(127 - 20));
     const Bytes clamped = _mm512_min_epu8(shifted, _mm512_set1_epi8(2 * kBuckets - 1));
@@ -74,19 +36,109 @@ struct Avx512 {
   }
 };
 
-void halves_to_floats(const uint16_t* in, float* out, size_t count) {
-  size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i));
-    _mm512_storeu_ps(out + i, _mm512_cvtph_ps(halves));
+struct Avx512Floats : Avx512Bytes, FloatLimits {
+  using Reals = __m512;
+  using Doubles = __m512d;
+  static constexpr size_t kLanes = 16, kChains = 2;
+
+  static Reals load(const float* p) { return _mm512_loadu_ps(p); }
+  static Reals load(const Half* p) { return _mm512_cvtph_ps(load32(p)); }
+  static Reals load(const BrainFloat* p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load32(p)), 16));
   }
-  for (; i < count; ++i) out[i] = _cvtsh_ss(in[i]);
-}
+  static Reals load(const int16_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(load32(p))); }
+  static Reals load(const int8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load16(p))); }
+  static Reals load(const uint8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load16(p))); }
+  static Reals load(const Bool* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_min_epu8(load16(p), _mm_set1_epi8(1))));
+  }
+  static Reals all(float x) { return _mm512_set1_ps(x); }
+  static Reals add(Reals a, Reals b) { return _mm512_add_ps(a, b); }
+  static Reals multiply_add(Reals a, Reals b, Reals c) { return _mm512_fmadd_ps(a, b, c); }
+  static Reals min(Reals a, Reals b) { return _mm512_min_ps(a, b); }
+  static Reals max(Reals a, Reals b) { return _mm512_max_ps(a, b); }
+  static Reals abs(Reals a) { return _mm512_abs_ps(a); }
+  static bool all_less(Reals a, float limit) {
+    return _mm512_cmp_ps_mask(a, all(limit), _CMP_LT_OQ) == 0xffff;
+  }
+  static bool any_not_less(Reals a, float limit) {
+    return _mm512_cmp_ps_mask(a, all(limit), _CMP_NLT_UQ) != 0;
+  }
+  static double reduce_min(Reals a) { return _mm512_reduce_min_ps(a); }
+  static double reduce_max(Reals a) { return _mm512_reduce_max_ps(a); }
+
+  static Doubles zero_doubles() { return _mm512_setzero_pd(); }
+  static Doubles add_as_doubles(Doubles total, Reals a) {
+    const Doubles low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    const Doubles high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+    return _mm512_add_pd(total, _mm512_add_pd(low, high));
+  }
+  static double reduce(Doubles a) { return _mm512_reduce_add_pd(a); }
+
+  // The biased exponents of 64 floats without sign: each of four vectors gives one byte of every 32-bit lane.
+  static Bytes exponents(const Reals* v) {
+    const Bytes byte3 = _mm512_slli_epi32(_mm512_castps_si512(v[0]), 1);
+    const Bytes byte2 = _mm512_srli_epi32(_mm512_castps_si512(v[1]), 7);
+    const Bytes byte1 = _mm512_srli_epi32(_mm512_castps_si512(v[2]), 15);
+    const Bytes byte0 = _mm512_srli_epi32(_mm512_castps_si512(v[3]), 23);
+    constexpr int kSelect = 0xca;  // bit of the first operand ? second : third
+    const Bytes upper = _mm512_ternarylogic_epi32(_mm512_set1_epi32(-0x1000000), byte3, byte2, kSelect);
+    const Bytes lower = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0xff00), byte1, byte0, kSelect);
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(-0x10000), upper, lower, kSelect);
+  }
+
+ private:
+  static __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+};
+
+struct Avx512Doubles : Avx512Bytes, DoubleLimits {
+  using Reals = __m512d;
+  using Doubles = __m512d;
+  static constexpr size_t kLanes = 8, kChains = 2;
+
+  static Reals load(const double* p) { return _mm512_loadu_pd(p); }
+  static Reals load(const int32_t* p) {
+    return _mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static Reals load(const int64_t* p) { return _mm512_cvtepi64_pd(_mm512_loadu_si512(p)); }
+  static Reals all(double x) { return _mm512_set1_pd(x); }
+  static Reals add(Reals a, Reals b) { return _mm512_add_pd(a, b); }
+  static Reals multiply_add(Reals a, Reals b, Reals c) { return _mm512_fmadd_pd(a, b, c); }
+  static Reals min(Reals a, Reals b) { return _mm512_min_pd(a, b); }
+  static Reals max(Reals a, Reals b) { return _mm512_max_pd(a, b); }
+  static Reals abs(Reals a) { return _mm512_abs_pd(a); }
+  static bool all_less(Reals a, double limit) {
+    return _mm512_cmp_pd_mask(a, all(limit), _CMP_LT_OQ) == 0xff;
+  }
+  static bool any_not_less(Reals a, double limit) {
+    return _mm512_cmp_pd_mask(a, all(limit), _CMP_NLT_UQ) != 0;
+  }
+  static double reduce_min(Reals a) { return _mm512_reduce_min_pd(a); }
+  static double reduce_max(Reals a) { return _mm512_reduce_max_pd(a); }
+
+  static Doubles zero_doubles() { return _mm512_setzero_pd(); }
+  static Doubles add_as_doubles(Doubles total, Reals a) { return add(total, a); }
+  static double reduce(Doubles a) { return _mm512_reduce_add_pd(a); }
+
+  // The exponents of 64 doubles without sign, biased and clamped like those of floats, in no particular
+  // order.
+  static Bytes exponents(const Reals* v) {
+    const auto exponent = [](Reals a, Reals b) {
+      const __m512 upper = _mm512_shuffle_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b), 0xdd);
+      return _mm512_srli_epi32(_mm512_castps_si512(upper), 20);
+    };
+    const Bytes rebias = _mm512_set1_epi16(1023 - 127);
+    const Bytes first = _mm512_packus_epi32(exponent(v[0], v[1]), exponent(v[2], v[3]));
+    const Bytes second = _mm512_packus_epi32(exponent(v[4], v[5]), exponent(v[6], v[7]));
+    return _mm512_packus_epi16(_mm512_subs_epu16(first, rebias), _mm512_subs_epu16(second, rebias));
+  }
+};
 
 }  // namespace
 
-Kernel avx512_kernel() {
-  return {accumulate_floats<Avx512>, halves_to_floats};
+bool accumulate_avx512(const void* data, pawl_dtype dtype, uint64_t count, Totals& totals) {
+  return accumulate_with<Avx512Floats, Avx512Doubles>(data, dtype, count, totals);
 }
 
 }  // namespace pawl::capture

@@ -282,6 +282,49 @@ TEST_F(CaptureTest, ManyTensorsInOneCall) {
   EXPECT_EQ(recorded[1].stats.min, -4);
 }
 
+TEST_F(CaptureTest, ViewsInOneCall) {
+  pawl_capture* capture = open();
+  const float floats[] = {1, 2, 3, 4, 5, 6};
+  const int64_t transposed[] = {3, 2}, transposed_strides[] = {1, 3};
+  const int64_t expanded[] = {4, 2}, expanded_strides[] = {0, -3};
+  const pawl_strided_tensor tensors[] = {
+      {floats, transposed, transposed_strides, 2, series(capture, "a", PAWL_WEIGHT), PAWL_F32, 0},
+      {floats + 5, expanded, expanded_strides, 2, series(capture, "b", PAWL_WEIGHT), PAWL_F32, 0}};
+  ASSERT_EQ(pawl_capture_step_begin(capture, 0, 0), PAWL_OK);
+  EXPECT_EQ(pawl_capture_strided_tensors(capture, tensors, 2, sizeof tensors[0]), PAWL_OK);
+  EXPECT_EQ(pawl_capture_strided_tensors(capture, nullptr, 0, sizeof tensors[0]), PAWL_OK);
+  EXPECT_EQ(pawl_capture_strided_tensors(capture, tensors, 2, sizeof(pawl_tensor)), PAWL_E_ARGUMENT);
+  pawl_strided_tensor wrong = tensors[0];
+  wrong.shape = nullptr;
+  EXPECT_EQ(pawl_capture_strided_tensors(capture, &wrong, 1, sizeof wrong), PAWL_E_ARGUMENT);
+  wrong = tensors[0];
+  wrong.dims = 65;
+  EXPECT_EQ(pawl_capture_strided_tensors(capture, &wrong, 1, sizeof wrong), PAWL_E_ARGUMENT);
+  pawl_capture_close(capture);
+  const auto recorded = only<trace::StatsValue>(read_all());
+  ASSERT_THAT(recorded, SizeIs(2));
+  EXPECT_EQ(recorded[0].stats.sum, 21);
+  EXPECT_EQ(recorded[1].stats.sum, 4 * (6 + 3));
+  EXPECT_EQ(recorded[1].stats.count, 8u);
+}
+
+TEST(ComputeFineHistogram, FillsTheStruct) {
+  const float floats[] = {1.5f, 1.75f, 0, -200};
+  pawl_fine_histogram out{};
+  EXPECT_EQ(pawl_compute_fine_histogram(floats, PAWL_F32, 4, &out), PAWL_E_ARGUMENT);  // without its size
+  out.struct_size = sizeof out;
+  out.bins[3] = 77;
+  EXPECT_EQ(pawl_compute_fine_histogram(nullptr, PAWL_F32, 4, &out), PAWL_E_ARGUMENT);
+  EXPECT_EQ(pawl_compute_fine_histogram(floats, static_cast<pawl_dtype>(77), 4, &out), PAWL_E_ARGUMENT);
+  EXPECT_EQ(pawl_compute_fine_histogram(floats, PAWL_F32, 4, &out), PAWL_OK);
+  EXPECT_EQ(out.sampled, 4u);
+  EXPECT_EQ(out.bins[3], 0u);
+  EXPECT_EQ(out.bins[1], 1u);
+  EXPECT_EQ(out.bins[127], 1u);
+  EXPECT_EQ(out.bins[227], 1u);
+  EXPECT_EQ(out.bins[228], 1u);
+}
+
 class Control : public CaptureTest {
  protected:
   std::string path() const { return dir_.path() + "/control"; }

@@ -156,17 +156,6 @@ PAWL_API pawl_status pawl_capture_hash(pawl_capture* capture, uint32_t series, u
  * `seed`: 0, or the digest of what came before. */
 PAWL_API uint64_t pawl_digest(const void* data, uint64_t size, uint64_t seed);
 
-/* A finer histogram, of a sample of the elements. */
-typedef struct pawl_fine_histogram {
-  uint32_t struct_size;
-  uint32_t reserved;
-  uint64_t sampled; /* elements looked at */
-  uint32_t bins[256];
-} pawl_fine_histogram;
-
-PAWL_API pawl_status pawl_capture_fine_histogram(pawl_capture* capture, uint32_t series,
-                                                 const pawl_fine_histogram* histogram);
-
 /* Says that from here on the process records `text` (lines as in PAWL_CAPTURE) by its own decision, to stay
  * within the budget that it was given. */
 PAWL_API pawl_status pawl_capture_note_request(pawl_capture* capture, const char* text);
@@ -175,6 +164,38 @@ PAWL_API pawl_status pawl_capture_note_request(pawl_capture* capture, const char
  * thread. Counts, min, max and magnitudes are exact; sums are within 2^-16 of the sum of absolutes (of
  * squares), typically 1e-8, and may differ in the last digits between machines. */
 PAWL_API pawl_status pawl_compute_stats(const void* data, pawl_dtype dtype, uint64_t count, pawl_stats* out);
+
+/* The same of a view: element (i, j, ...) is data[i * strides[0] + j * strides[1] + ...]. Strides are in
+ * elements and may be 0 or negative; an expanded dimension counts its elements as often as the view has them.
+ * Nothing is copied as a whole, and memory without gaps is read as fast as if it were contiguous, in whatever
+ * order its dimensions are (transposed, channels last). At most 64 dimensions; with none it is one element.
+ */
+PAWL_API pawl_status pawl_compute_strided(const void* data, pawl_dtype dtype, uint32_t dims,
+                                          const int64_t* shape, const int64_t* strides, pawl_stats* out);
+
+/* A finer histogram of a sample: of at most 16 evenly spaced blocks of 2048 elements, of all elements when
+ * there are no more than 32768. Which are sampled depends on `count` alone, and the time does not depend on
+ * it.
+ *
+ * Bins are in the order of the values: 0 -infinity; 1 finite up to -2^7; 2..125 negative with |x| in [2^-24,
+ * 2^7), from the largest |x|; 126 negative, |x| < 2^-24; 127 zero; 128 positive below 2^-24; 129..252
+ * positive in [2^-24, 2^7); 253 finite from 2^7; 254 +infinity; 255 NaN. Within the range each octave has
+ * four bins of equal width: [2^e (1 + k/4), 2^e (1 + (k+1)/4)), which is bin 129 + 4 (e + 24) + k for
+ * positive values. 2^-24 is the smallest half-precision number that is not 0; how far values reach is in
+ * pawl_stats. */
+typedef struct pawl_fine_histogram {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t sampled; /* elements, the sum of the bins */
+  uint32_t bins[256];
+} pawl_fine_histogram;
+
+/* Of contiguous host memory, without recording it. `count` is all elements. Pure, one thread. */
+PAWL_API pawl_status pawl_compute_fine_histogram(const void* data, pawl_dtype dtype, uint64_t count,
+                                                 pawl_fine_histogram* out);
+
+PAWL_API pawl_status pawl_capture_fine_histogram(pawl_capture* capture, uint32_t series,
+                                                 const pawl_fine_histogram* histogram);
 
 /* pawl_compute_stats + pawl_capture_stats. */
 PAWL_API pawl_status pawl_capture_tensor(pawl_capture* capture, uint32_t series, const void* data,
@@ -193,6 +214,20 @@ typedef struct pawl_tensor {
 PAWL_API pawl_status pawl_capture_tensors(pawl_capture* capture, const pawl_tensor* tensors, size_t count,
                                           size_t tensor_size);
 
+/* The same of views, see pawl_compute_strided. `tensor_size` is sizeof(pawl_strided_tensor). */
+typedef struct pawl_strided_tensor {
+  const void* data;
+  const int64_t* shape;   /* `dims` of them, like the strides */
+  const int64_t* strides; /* in elements */
+  uint32_t dims;
+  uint32_t series;
+  uint32_t dtype; /* pawl_dtype */
+  uint32_t reserved;
+} pawl_strided_tensor;
+
+PAWL_API pawl_status pawl_capture_strided_tensors(pawl_capture* capture, const pawl_strided_tensor* tensors,
+                                                  size_t count, size_t tensor_size);
+
 /* 1 when the supervisor asked this attempt to stop. Reads one mapped word: cheap enough for every step. */
 PAWL_API int pawl_capture_stop_requested(pawl_capture* capture);
 
@@ -209,7 +244,7 @@ PAWL_API uint64_t pawl_capture_dropped(const pawl_capture* capture);
  * Valid until the handle is closed (or the next open of the thread). */
 PAWL_API const char* pawl_capture_last_error(const pawl_capture* capture);
 
-/* "avx512", "avx2" or "baseline": what pawl_compute_stats runs on this machine. */
+/* "avx512", "avx2", "neon" or "baseline": what pawl_compute_stats runs on this machine. */
 PAWL_API const char* pawl_capture_simd(void);
 
 #ifdef __cplusplus
