@@ -59,7 +59,7 @@ class ModuleHooks:
         if host is None:
             return
         tensor, code = host
-        stats = self._compute_stats(tensor.data_ptr(), code, tensor.numel())
+        stats = self._compute_stats(tensor.data_ptr(), code, tensor.shape, tensor.stride())
         with self._lock:
             known = self._outputs.get(name)
             if known is None:

@@ -9,7 +9,7 @@ F32, F64, F16, BF16, I8, I16, I32, I64, U8, BOOL = range(10)
 
 _OK, _E_FULL, _E_BUSY = 0, 3, 5
 _REQUEST_CAPACITY = 65536
-_TENSOR_SIZE = 24
+_TENSOR_SIZE, _STRIDED_TENSOR_SIZE = 24, 40
 
 
 class Busy(Exception):
@@ -77,6 +77,7 @@ _ID, _U64 = ctypes.c_uint32, ctypes.c_uint64
 _LONG = {
     "open": (_STATUS, [ctypes.POINTER(_Options), ctypes.POINTER(_HANDLE)]),
     "tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]),
+    "strided_tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]),
     "close": (None, [_HANDLE]),
 }
 _SHORT = {
@@ -104,14 +105,17 @@ class Library:
                 function = getattr(library, "pawl_capture_" + name)
                 function.restype, function.argtypes = signature
                 setattr(self, "_" + name, function)
-        self._compute_stats = releasing.pawl_compute_stats
-        self._compute_stats.restype = _STATUS
-        self._compute_stats.argtypes = [ctypes.c_void_p, ctypes.c_int, _U64, ctypes.POINTER(Stats)]
+        self._compute_strided = releasing.pawl_compute_strided
+        self._compute_strided.restype = _STATUS
+        self._compute_strided.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p,
+                                          ctypes.c_void_p, ctypes.POINTER(Stats)]
 
-    def compute_stats(self, pointer, dtype, count):
-        stats = Stats()
-        if self._compute_stats(pointer, dtype, count, ctypes.byref(stats)) != _OK:
-            raise CaptureError("pawl_compute_stats refused its arguments")
+    def compute_stats(self, pointer, dtype, shape, strides):
+        """Strides in elements."""
+        layout, stats = _Layout(shape, strides), Stats()
+        status = self._compute_strided(pointer, dtype, layout.dims, layout.shape, layout.strides, ctypes.byref(stats))
+        if status != _OK:
+            raise CaptureError("pawl_compute_strided refused its arguments")
         return stats
 
     def open(self, trace_dir, control, rank, world_size, producer):
@@ -128,6 +132,16 @@ class Library:
 
     def error_of(self, handle):
         return (self._last_error(handle) or b"").decode("utf-8", "replace")
+
+
+class _Layout:
+    """Shape and strides where the library reads them, as long as this lives."""
+
+    def __init__(self, shape, strides):
+        self.dims = len(shape)
+        self._words = array.array("q", (*shape, *strides))
+        self.shape = self._words.buffer_info()[0]
+        self.strides = self.shape + self.dims * self._words.itemsize
 
 
 def _encode(name):
@@ -192,6 +206,15 @@ class Capture:
         """`batch`: for each tensor pointer, count, series | type code << 32; the words of an array of pawl_tensor."""
         words = array.array("Q", batch)
         self._check(self._library._tensors(self._handle, words.buffer_info()[0], len(batch) // 3, _TENSOR_SIZE))
+
+    def strided_tensors(self, tensors):
+        """`tensors`: [(pointer, series, type code, shape, strides)]."""
+        layouts = [_Layout(shape, strides) for _pointer, _series, _code, shape, strides in tensors]
+        words = array.array("Q")
+        for (pointer, series, code, _shape, _strides), layout in zip(tensors, layouts):
+            words.extend((pointer, layout.shape, layout.strides, layout.dims | series << 32, code))
+        self._check(self._library._strided_tensors(self._handle, words.buffer_info()[0], len(tensors),
+                                                   _STRIDED_TENSOR_SIZE))
 
     def close(self):
         handle, self._handle = self._handle, None

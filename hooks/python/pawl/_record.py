@@ -43,6 +43,11 @@ class Record:
         self._settle()
         self._capture.tensors(batch)
 
+    def strided_tensors(self, tensors):
+        """See Capture.strided_tensors."""
+        self._settle()
+        self._capture.strided_tensors(tensors)
+
     def stats(self, name, kind, dtype, shape, stats):
         self._settle()
         self._capture.stats(self._capture.series((kind, name), dtype, shape), stats)

@@ -319,7 +319,7 @@ class Recorder:
 
     def _capture_tensors(self, model, tensors):
         """`tensors`: [(kind, name, tensor)]. One call of the library for all: it costs more than a small tensor."""
-        batch, copies = [], []
+        batch, strided, copies = [], [], []
         for kind, name, tensor in tensors:
             values, code = tensor, type_code_in_place(tensor)
             if code is None:
@@ -332,9 +332,14 @@ class Recorder:
             if series is None:
                 series = self._record.series(name, kind, code, tuple(tensor.shape))
                 model.series[kind, name] = series
-            batch += (values.data_ptr(), values.numel(), series | code << 32)
+            if values is tensor or values.is_contiguous():
+                batch += (values.data_ptr(), values.numel(), series | code << 32)
+            else:
+                strided.append((values.data_ptr(), series, code, values.shape, values.stride()))
         if batch:
             self._record.tensors(batch)
+        if strided:
+            self._record.strided_tensors(strided)
 
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index

@@ -1,4 +1,4 @@
-"""Tensors as the capture library wants them: contiguous host memory and a type code."""
+"""Tensors as the capture library wants them: host memory and a type code."""
 
 import torch
 
@@ -14,16 +14,16 @@ _DTYPES = {
 
 
 def type_code_in_place(tensor):
-    """The type code of a tensor that the library can read where it is, else None. Has to be fast: it is asked for every
+    """The type code of a contiguous tensor that the library can read where it is, else None. Has to be fast: it is asked for every
     tensor of every step that captures."""
     plain = type(tensor) in _PLAIN and tensor.is_cpu and tensor.layout is torch.strided and tensor.is_contiguous()
     return _DTYPES.get(tensor.dtype) if plain else None
 
 
 def on_host(tensor):
-    """(contiguous CPU tensor, type code), or None for what has no statistics: complex, quantized, meta.
+    """(CPU tensor, type code), or None for what has no statistics: complex, quantized, meta.
 
-    A contiguous CPU tensor is returned without a copy. A sparse gradient stands for its stored values, a sharded
+    A CPU tensor is returned without a copy, with the strides that it has. A sparse gradient stands for its stored values, a sharded
     parameter (DTensor) for the shard of this rank.
     """
     tensor = tensor.detach()
@@ -34,7 +34,7 @@ def on_host(tensor):
     code = _DTYPES.get(tensor.dtype)
     if code is None or tensor.layout is not torch.strided or tensor.device.type == "meta":
         return None
-    return tensor.cpu().contiguous(), code
+    return tensor.cpu().resolve_neg(), code  # the imaginary part of conj() has other signs in memory
 
 
 def as_number(tensor):

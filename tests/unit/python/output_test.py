@@ -163,7 +163,7 @@ class Statistics(unittest.TestCase):
 
         def stats_of(values):
             tensor = torch.tensor(values, dtype=torch.float64)
-            return library.compute_stats(tensor.data_ptr(), _library.F64, len(values))
+            return library.compute_stats(tensor.data_ptr(), _library.F64, tensor.shape, tensor.stride())
 
         total = _library.Stats()
         for part in parts:

@@ -265,6 +265,9 @@ class Odd(nn.Module):
         super().__init__()
         self.table = nn.Embedding(10, 3, sparse=True)
         self.transposed = nn.Parameter(torch.arange(6.0).reshape(2, 3).t())
+        self.sliced = nn.Parameter(torch.arange(12.0).reshape(3, 4)[:, ::2])
+        self.expanded = nn.Parameter(torch.tensor([[1.0], [2.0]]).expand(2, 50))
+        self.negated = nn.Parameter(torch.tensor([1 + 2j, 3 + 4j]).conj().imag)
         self.small = nn.Parameter(torch.ones(5, dtype=torch.float16))
         self.brain = nn.Parameter(torch.full((7,), 2.0, dtype=torch.bfloat16))
         self.complex = nn.Parameter(torch.ones(2, dtype=torch.complex64))
@@ -281,6 +284,9 @@ optimizer.step()
         self.assertEqual(values["gradient", "table.weight"].sum, 9)
         self.assertEqual((values["weight", "transposed"].count, values["weight", "transposed"].sum), (6, 15))
         self.assertEqual(rank.series["weight", "transposed"].shape, (3, 2))
+        self.assertEqual((values["weight", "sliced"].count, values["weight", "sliced"].sum), (6, 30))
+        self.assertEqual((values["weight", "expanded"].count, values["weight", "expanded"].sum), (100, 150))
+        self.assertEqual((values["weight", "negated"].min, values["weight", "negated"].max), (-4, -2))
         self.assertEqual(values["weight", "small"].sum, 5)
         self.assertEqual(values["weight", "brain"].sum, 14)
         self.assertNotIn(("weight", "complex"), values)
@@ -363,6 +369,25 @@ optimizer.step()
         self.assertEqual(values["activation", "fc2"].count, 3 * 16 * 2)
         relu = values["activation", "relu"]
         self.assertEqual((relu.count, relu.min, sum(relu.magnitude)), (3 * 16 * 8, 0.0, relu.count - relu.zero))
+
+
+    def test_views_are_read_where_they_are(self):
+        self.run_script(PRELUDE + """
+class View(nn.Module):
+    def forward(self, x):
+        return x.t()[1::2]
+net = Net()
+model = nn.Sequential(net, View())
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.ones(16, 4)
+with torch.no_grad():
+    net.fc2.weight.zero_()
+    net.fc2.bias.copy_(torch.tensor([5.0, -3.0]))
+model(x).sum().backward()
+optimizer.step()
+""", environment=self.environment(ALL))
+        stats = self.only_rank().steps[0].values["activation", "1"]
+        self.assertEqual((stats.count, stats.min, stats.max, stats.sum), (16, -3, -3, -48))
 
 
 class Logged(StageTest):
