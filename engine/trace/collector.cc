@@ -103,6 +103,11 @@ Result<void> Collector::add(const Step& step) {
   if (step.mode == 0) incarnation_ = step.incarnation;
   PAWL_RETURN_IF_ERROR(add_series(*step.series));
   for (const RankTime& rank : step.ranks) {
+    if (step.more) {
+      PAWL_RETURN_IF_ERROR(db_.run("INSERT OR IGNORE INTO steps VALUES(?,?,?,?,?,?)", signed_count(step.step),
+                                   rank.rank, step.mode, rank.begin_s, rank.end_s, step.wall_time));
+      continue;
+    }
     insert_step_->bind_all(signed_count(step.step), rank.rank, step.mode, rank.begin_s, rank.end_s,
                            step.wall_time);
     PAWL_RETURN_IF_ERROR(insert_step_->run());

@@ -174,8 +174,9 @@ std::optional<Record> decode_known(wire::RecordType type, Reader in) {
       return decode_fixed<wire::HashPayload>(in,
                                              [](const auto& p) { return Of<Digest>{p.series, {p.digest}}; });
     case step_begin:
-      return decode_fixed<wire::StepBeginPayload>(
-          in, [](const auto& p) { return StepBegin{p.step, p.mode, p.wall_ns, p.mono_ns}; });
+      return decode_fixed<wire::StepBeginPayload>(in, [](const auto& p) {
+        return StepBegin{p.step, p.mode, p.wall_ns, p.mono_ns, (p.flags & wire::kStepUnordered) != 0};
+      });
     case scalar:
       return decode_fixed<wire::ScalarPayload>(in,
                                                [](const auto& p) { return ScalarValue{p.series, p.value}; });

@@ -85,6 +85,7 @@ struct StepBegin {
   uint32_t mode = 0;
   uint64_t wall_ns = 0;
   uint64_t mono_ns = 0;
+  bool unordered = false;  // a number that does not grow does not mean that training went back
   bool operator==(const StepBegin&) const = default;
 };
 

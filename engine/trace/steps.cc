@@ -170,36 +170,46 @@ void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, i
   progress.last_step_ms = now_ms;
   Step* step;
   if (begin.mode == kEval) {
-    evaluations_.emplace_back();
-    step = &evaluations_.back();
+    step = &lone_.emplace_back();
     step->step = begin.step;
     step->mode = static_cast<int>(kEval);
     step->incarnation = rank.position ? rank.position->first : 0;
     step->series = &series_;
   } else {
-    const Key key = key_of(rank, begin.step);
-    rank.position = key;
-    progress.last_step = begin.step;
-    if (is_emitted(key)) {
+    const Key key = key_of(rank, begin);
+    rank.position = std::max(key, rank.position.value_or(key));
+    progress.last_step = rank.position->second;
+    const bool is_late = is_emitted(key) || (key < *rank.position && !pending_.contains(key));
+    if (begin.unordered && is_late) {
+      step = &lone_.emplace_back();
+      step->step = begin.step;
+      step->series = &series_;
+      step->more = true;
+    } else if (is_emitted(key)) {
       ++anomalies_.late_steps;
       rank.observations.clear();
       return;
+    } else {
+      given_up_.erase(progress.rank);
+      step = &step_at(key, now_ms);
     }
-    given_up_.erase(progress.rank);
-    step = &step_at(key, now_ms);
   }
-  step->ranks.push_back({progress.rank, seconds(begin.mono_ns), seconds(mono_ns)});
-  step->wall_time = std::max(step->wall_time, seconds(wall_ns));
+  // More of a step does not make it longer.
+  if (std::ranges::find(step->ranks, progress.rank, &RankTime::rank) == step->ranks.end()) {
+    step->ranks.push_back({progress.rank, seconds(begin.mono_ns), seconds(mono_ns)});
+    step->wall_time = std::max(step->wall_time, seconds(wall_ns));
+  }
   merge(step->observations, rank.observations, progress.rank);
   std::ranges::move(rank.requests, std::back_inserter(step->requests));
   rank.requests.clear();
 }
 
-StepAssembler::Key StepAssembler::key_of(const Rank& rank, uint64_t step) const {
+StepAssembler::Key StepAssembler::key_of(const Rank& rank, const StepBegin& begin) const {
+  const uint64_t step = begin.step;
   const uint64_t newest = emitted_ ? emitted_->first : 0;
   if (!rank.position) return {newest, step};
   uint64_t incarnation = rank.position->first;
-  if (step <= rank.position->second) ++incarnation;
+  if (step <= rank.position->second && !begin.unordered) ++incarnation;
   if (incarnation < newest && step > emitted_->second) incarnation = newest;
   return {incarnation, step};
 }
@@ -266,15 +276,23 @@ std::vector<Step> StepAssembler::take(int64_t now_ms) {
     given_up_.insert(awaited.begin(), awaited.end());
     out.push_back(emit_first());
   }
-  std::move(evaluations_.begin(), evaluations_.end(), std::back_inserter(out));
-  evaluations_.clear();
+  emit_lone(out);
   return out;
+}
+
+void StepAssembler::emit_lone(std::vector<Step>& out) {
+  for (Step& step : lone_) {
+    // It brings nobody back to an earlier incarnation.
+    if (step.more) step.incarnation = emitted_ ? emitted_->first : 0;
+    out.push_back(std::move(step));
+  }
+  lone_.clear();
 }
 
 std::vector<Step> StepAssembler::finish() {
   for (auto& [number, rank] : ranks_) {
     if (!rank.open || rank.open->mode != kTrain || rank.observations.empty()) continue;
-    const Key key = key_of(rank, rank.open->step);
+    const Key key = key_of(rank, *rank.open);
     if (!is_emitted(key)) {
       Step& step = step_at(key, 0);
       step.wall_time = std::max(step.wall_time, seconds(rank.open->wall_ns));
@@ -284,8 +302,7 @@ std::vector<Step> StepAssembler::finish() {
   }
   std::vector<Step> out;
   while (!pending_.empty()) out.push_back(emit_first());
-  std::move(evaluations_.begin(), evaluations_.end(), std::back_inserter(out));
-  evaluations_.clear();
+  emit_lone(out);
   return out;
 }
 

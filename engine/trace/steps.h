@@ -91,6 +91,7 @@ struct Step {
   std::vector<Observation> observations;  // by rank, then as recorded
   std::vector<RequestChange> requests;    // that hold from this step on
   const SeriesTable* series = nullptr;    // of the assembler, and valid as long as it
+  bool more = false;                      // from one rank alone: more of a step that it has passed
 };
 
 // How far a rank has come. Times are those handed to `add`.
@@ -131,6 +132,9 @@ struct AssemblerOptions {
 // when a rank ends a training step that is not beyond its last one, it has entered its next incarnation.
 // Ranks meet by (incarnation, step), and steps are emitted again. A rank that is an incarnation behind all
 // others joins them when its steps are ahead of what was emitted there.
+//
+// A step that is told in no order (StepBegin::unordered) never means that training went back. It is put to
+// its step while that waits, and leaves at once and alone (Step::more) when it has been passed.
 //
 // Steps in evaluation mode are not assembled: ranks evaluate at different times or not at all. Each leaves at
 // once, alone, with one rank and no missing ones.
@@ -204,11 +208,12 @@ class StepAssembler {
   void break_raw(Rank& rank);
   void observe(Rank& rank, uint32_t local_series, Observation::Value value);
   void close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms);
-  Key key_of(const Rank& rank, uint64_t step) const;
+  Key key_of(const Rank& rank, const StepBegin& begin) const;
   Step& step_at(const Key& key, int64_t now_ms);
   bool is_emitted(const Key& key) const { return emitted_ && key <= *emitted_; }
   std::vector<uint32_t> ranks_awaited(const Key& key) const;
   Step emit_first();
+  void emit_lone(std::vector<Step>& out);
 
   AssemblerOptions options_;
   SeriesTable series_;
@@ -216,8 +221,8 @@ class StepAssembler {
   std::set<uint32_t> given_up_;
   std::map<Key, Pending> pending_;
   std::optional<Key> emitted_;  // the last
-  std::vector<Step> evaluations_;
-  uint32_t world_size_ = 0;  // in the newest header
+  std::vector<Step> lone_;      // that wait for nobody
+  uint32_t world_size_ = 0;     // in the newest header
   AssemblyAnomalies anomalies_;
 };
 

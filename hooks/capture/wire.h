@@ -87,12 +87,15 @@ static_assert(sizeof(SeriesPayload) == 16);
 // Scalars and statistics belong to the step begun last.
 struct StepBeginPayload {
   uint64_t step;
-  uint32_t mode;  // 0 train, 1 eval
-  uint32_t reserved;
+  uint32_t mode;   // 0 train, 1 eval
+  uint32_t flags;  // kStepUnordered; bits that are not known are ignored
   uint64_t wall_ns;
   uint64_t mono_ns;
 };
 static_assert(sizeof(StepBeginPayload) == 32);
+// That the number does not grow does not mean that training went back: this is more of a step, or one that is
+// told late.
+inline constexpr uint32_t kStepUnordered = 1;
 
 struct ScalarPayload {
   uint32_t series;

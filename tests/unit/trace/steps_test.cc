@@ -345,5 +345,55 @@ TEST_F(Steps, HostileRecordsStayBounded) {
   EXPECT_EQ(assembler_->anomalies().unknown_series, 1u);
 }
 
+// `pawl log` twice for a step, and files that are read late: training has not gone back.
+TEST_F(Steps, MoreOfAStepThatIsKnown) {
+  const auto more = [&](uint32_t rank, uint64_t number) {
+    add(rank, StepBegin{number, 0, 3'000'000'000, 7'000'000'000, true});
+    add(rank, ScalarValue{0, 100});
+    add(rank, StepEnd{number, 4'000'000'000, 8'000'000'000});
+  };
+  open(0, 2);
+  open(1, 2);
+  more(0, 3);  // its first
+  more(0, 3);  // while it waits
+  EXPECT_THAT(take(), IsEmpty());
+  step(1, 3);
+  auto steps = take();
+  ASSERT_THAT(steps, SizeIs(1));
+  EXPECT_FALSE(steps[0].more);
+  ASSERT_THAT(steps[0].ranks, SizeIs(2));
+  EXPECT_EQ(steps[0].ranks[0].end_s, 8.0);
+  EXPECT_THAT(steps[0].observations, SizeIs(3));
+
+  step(0, 5);
+  step(1, 5);
+  more(1, 3);  // after it was emitted, and after a later one
+  more(1, 4);  // one that there was not
+  steps = take();
+  ASSERT_THAT(numbers(steps), ElementsAre(5, 3, 4));
+  EXPECT_FALSE(steps[0].more);
+  EXPECT_TRUE(steps[1].more);
+  EXPECT_EQ(steps[1].incarnation, 0u);
+  ASSERT_THAT(steps[1].ranks, SizeIs(1));
+  EXPECT_EQ(steps[1].ranks[0].rank, 1u);
+  EXPECT_THAT(steps[1].missing_ranks, IsEmpty());
+  EXPECT_THAT(steps[1].observations, SizeIs(1));
+  EXPECT_EQ(assembler_->progress()[1].last_step, 5u);
+
+  // Ranks wait for each other as before, and who really goes back does.
+  step(0, 6);
+  EXPECT_THAT(take(), IsEmpty());
+  step(1, 6);
+  EXPECT_THAT(take_numbers(), ElementsAre(6));
+  step(0, 6);
+  step(1, 6);
+  more(0, 2);
+  steps = take();
+  ASSERT_THAT(numbers(steps), ElementsAre(6, 2));
+  EXPECT_EQ(steps[0].incarnation, 1u);
+  EXPECT_EQ(steps[1].incarnation, 1u);
+  EXPECT_EQ(assembler_->anomalies().late_steps, 0u);
+}
+
 }  // namespace
 }  // namespace pawl::trace
