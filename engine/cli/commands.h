@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -142,6 +143,14 @@ struct CaptureListOptions {
   std::string collection;  // empty: all
 };
 int capture_list(const Global& global, const CaptureListOptions& options);
+
+struct LogOptions {
+  std::optional<uint64_t> step;     // nothing: the one after the last
+  std::string mode = "train";       // or "eval"
+  std::vector<std::string> losses;  // names that are losses, besides `loss`
+  std::vector<std::string> values;  // NAME=VALUE, or one `-`: lines of JSON on standard input
+};
+int log(const LogOptions& options);
 
 struct TraceRebuildOptions {
   std::string run;

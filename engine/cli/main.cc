@@ -71,6 +71,7 @@ struct CommandLine {
   pawl::cli::StatusOptions status;
   std::string run_name = "last";
   std::string other_run;
+  pawl::cli::LogOptions log;
   pawl::cli::LogsOptions logs;
   pawl::cli::TraceOptions trace;
   pawl::cli::TraceRebuildOptions trace_rebuild;
@@ -127,6 +128,7 @@ struct CommandLine {
   void add_view_commands();
   void add_acting_commands();
   void add_capture_commands();
+  void add_log_command();
   void add_waiver_commands();
   void add_searching_commands();
   void add_internal_commands();
@@ -155,6 +157,7 @@ CommandLine::CommandLine() {
   add_view_commands();
   add_acting_commands();
   add_capture_commands();
+  add_log_command();
   add_waiver_commands();
   add_searching_commands();
   add_internal_commands();
@@ -426,6 +429,22 @@ void CommandLine::add_capture_commands() {
   c->footer(
       "What is not named stays as it was.\n"
       "  pawl capture set 17 --collection gradients --every 1 --include 'layer2.*' --rank 1");
+}
+
+void CommandLine::add_log_command() {
+  auto* c = command(&app, "log", "Record numbers of a training that no hook is in (within a stage)",
+                    [this] { return pawl::cli::log(log); });
+  c->add_option("values", log.values, "NAME=VALUE ..., or - for lines of JSON on standard input")->required();
+  c->add_option("--step", log.step, "Of this training step (default: the one after the last)");
+  c->add_option("--mode", log.mode, "train or eval")
+      ->check(CLI::IsMember({"train", "eval"}))
+      ->capture_default_str();
+  c->add_option("--loss", log.losses, "This name is a loss, which rules watch (repeatable); `loss` is")
+      ->allow_extra_args(false);
+  c->footer(
+      "  pawl log --step 12 loss=0.31 lr=0.01\n"
+      "  pawl log --mode eval accuracy=0.9          of the last step\n"
+      "  train | pawl log -                         lines such as {\"step\": 12, \"loss\": 0.31}");
 }
 
 void CommandLine::add_waiver_commands() {

@@ -132,6 +132,22 @@ bool RankDirectory::open_segment(ErrorText& error) {
   return true;
 }
 
+bool RankDirectory::continue_segment(ErrorText& error) {
+  close_fd(segment_fd_);
+  char name[kSegmentName];
+  segment_name(name, number_);
+  const int fd = ::openat(dir_fd_, name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat status;
+  if (fd < 0 || ::fstat(fd, &status) != 0) {
+    fail(error, "cannot go on in a segment in", errno);
+    if (fd >= 0) ::close(fd);
+    return false;
+  }
+  size_ = static_cast<uint64_t>(status.st_size);
+  segment_fd_ = fd;
+  return true;
+}
+
 bool RankDirectory::append(const struct iovec* parts, int count, ErrorText& error) {
   constexpr int kMaxParts = 8;
   struct iovec rest[kMaxParts];

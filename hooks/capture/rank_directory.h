@@ -33,6 +33,8 @@ class RankDirectory {
 
   // Starts the next segment file, numbered after the highest one there; the one before is closed.
   bool open_segment(ErrorText& error);
+  // Goes on in the segment with the highest number. REQUIRES: there is one, which ends with a whole record.
+  bool continue_segment(ErrorText& error);
   // Appends all bytes. On failure the segment is closed (its last record may be torn: nothing will follow it)
   // and a file in which nothing was written is deleted.
   bool append(const struct iovec* parts, int count, ErrorText& error);

@@ -1,0 +1,153 @@
+"""Trainings of any framework: `pawl log`."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import unittest
+
+from harness import DEADLINE_S, PAWL, PawlTest, wait_until
+
+PIPELINE = """
+version: 1
+on: {push: {branches: [main]}}
+stages:
+  train:
+    run: COMMAND
+    timeout: 5m
+    debug: {collections: [losses, scalars], EXTRA}
+gate: off
+"""
+
+SHELL = r"""
+awk 'BEGIN { for (i = 0; i < 30; i++) printf("{\"step\": %d, \"loss\": %f, \"lr\": 0.1}\n", i, 1 / (i + 1)) }' | pawl log -
+pawl log --step 29 accuracy=0.5
+pawl log --mode eval accuracy=0.9 --loss val_loss val_loss=inf
+pawl log loss=0.02
+"""
+
+# json.dumps writes NaN as no JSON has it. The training would go on for ever.
+DIVERGES = """
+import json, signal
+for step in range(8):
+    print(json.dumps({"step": step, "loss": float("nan") if step == 5 else 1.0}), flush=True)
+signal.pause()
+"""
+
+# When the last rank completed a step is not the same: a supervisor does not wait for ranks that nobody records.
+VIEWS = ("v1_losses", "v1_scalars", "(SELECT step, rank, mode, seconds FROM v1_steps)", "v1_findings", "v1_anomalies")
+
+
+class Log(PawlTest):
+    def serve(self, command, extra="", ranks=1, **files):
+        pipeline = PIPELINE.replace("COMMAND", command).replace(", EXTRA", ", " + extra if extra else "")
+        self.make_repository(pipeline.replace("timeout:", f"ranks: {ranks}\n    timeout:"),
+                             {name.replace("__", "."): text for name, text in files.items()})
+        self.commit("a training")
+
+    def run_it(self, code=0):
+        self.pawl("run", self.clone, code=code)
+        return self.pawl_json("show", "last")
+
+    def attempt(self):
+        found = list(self.home.glob("runs/*/train/1"))
+        return found[0] if found else self.home / "none"
+
+    def query(self, text, *arguments):
+        path = self.attempt() / "trace.db"
+        if not path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                return []  # it is being made
+            return db.execute(text, arguments).fetchall()
+
+    def assert_rebuilt_alike(self):
+        before = {view: sorted(self.query(f"SELECT * FROM {view}"), key=repr) for view in VIEWS}
+        (self.attempt() / "trace.db").unlink()
+        self.pawl("trace", "rebuild", "1")
+        for view in VIEWS:
+            self.assertEqual(sorted(self.query(f"SELECT * FROM {view}"), key=repr), before[view], view)
+
+    # --- pawl log -----------------------------------------------------------------------------------------------------
+
+    def test_a_shell_script(self):
+        self.serve("bash train.sh", train__sh=SHELL)
+        self.run_it()
+        losses = self.query("SELECT step, value FROM v1_losses WHERE name = 'loss' AND mode = 'train' ORDER BY step")
+        self.assertEqual([step for step, _ in losses], list(range(31)))
+        self.assertEqual([losses[1][1], losses[30][1]], [0.5, 0.02])
+        self.assertEqual(sorted(self.query("SELECT name, mode, value FROM v1_scalars WHERE step = 29")),
+                         [("accuracy", "eval", 0.9), ("accuracy", "train", 0.5), ("lr", "train", 0.1)])
+        self.assertEqual(self.query("SELECT step, mode, value FROM v1_losses WHERE name = 'val_loss'"),
+                         [(29, "eval", float("inf"))])
+        self.assertEqual(self.query("SELECT count(*) FROM v1_anomalies"), [(0,)])
+        self.assertEqual([path.name for path in self.attempt().glob("trace/*/*.seg")], ["000001.seg"])
+        self.assertIn("accuracy", self.pawl("trace", "1").stdout)
+        self.assert_rebuilt_alike()
+
+    def test_a_rule_stops_it(self):
+        self.serve("/usr/bin/python3 train.py | pawl log -", train__py=DIVERGES)
+        self.assertEqual(self.run_it(code=1)["verdict"], "FAIL")
+        self.assertEqual(self.query("SELECT rule, first_step, tensor FROM v1_findings"), [("non_finite", 5, "loss")])
+
+    def test_two_ranks_go_on_from_each_other(self):
+        self.serve("bash train.sh", ranks=2, train__sh="for i in 1 2 3; do pawl log loss=$RANK lr=$i; done")
+        self.run_it()
+        self.assertEqual(self.query("SELECT step, rank, value FROM v1_losses ORDER BY step, rank"),
+                         [(step, rank, float(rank)) for step in range(3) for rank in range(2)])
+        self.assertEqual(self.query("SELECT count(*) FROM v1_anomalies"), [(0,)])
+        self.assert_rebuilt_alike()
+
+    def in_stage(self):
+        trace = self.dir / "trace"
+        return trace, {**self.env, "PAWL_TRACE_DIR": str(trace), "RANK": "0", "WORLD_SIZE": "1"}
+
+    def log(self, *argv, env, text="", code=0):
+        done = subprocess.run([PAWL, "log", *argv], input=text, env=env, capture_output=True, text=True, timeout=DEADLINE_S)
+        self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+        return done.stderr
+
+    def test_what_is_wrong_is_told_and_the_rest_recorded(self):
+        trace, env = self.in_stage()
+        lines = '{"loss": 1}\nepoch 2\n\n{"loss": "low"}\n{"after_it": 2}'
+        error = self.log("-", env=env, text=lines, code=2)
+        self.assertIn("line 2: is not JSON", error)
+        self.assertIn("line 4: 'loss' must be a number", error)
+        self.assertIn(b"after_it", next(trace.glob("*/*.seg")).read_bytes())
+        self.assertIn("50 lines in all", self.log("-", env=env, text="x\n" * 50, code=2))
+        for argv, message in ((["loss"], "NAME=VALUE"), (["loss=low"], "'low' is not a number"),
+                              (["--step", "1", "-"], 'each line says its "step"'), (["--mode", "test", "a=1"], "--mode"),
+                              ([], "values is required")):
+            self.assertIn(message, self.log(*argv, env=env, code=2))
+        self.assertIn("RANK is 3", self.log("a=1", env={**env, "RANK": "3"}, code=2))
+
+    def test_outside_of_a_stage(self):
+        self.assertIn("nothing is recorded: this is no stage", self.log("loss=1", env=self.env))
+        error = self.log("-", env=self.env, text='{"loss": 1}\n' * 3)
+        self.assertEqual(error.count("nothing is recorded"), 1)
+        self.assertIn("line 1: is not JSON", self.log("-", env=self.env, text="x", code=2))
+        _, env = self.in_stage()
+        self.assertIn("'debug: off'", self.log("loss=1", env={**env, "PAWL_CAPTURE": "off"}))
+        self.assertFalse((self.dir / "trace").exists())
+
+    def test_it_outlives_what_is_stopped_and_holds_the_rank(self):
+        trace, env = self.in_stage()
+        first = subprocess.Popen([PAWL, "log", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+        self.addCleanup(first.stderr.close)
+        self.addCleanup(first.wait)
+        self.addCleanup(first.kill)
+        first.stdin.write(b'{"loss": 1}\n')
+        first.stdin.flush()
+        wait_until(lambda: [path for path in trace.glob("*/*.seg") if path.stat().st_size > 0], "the first line")
+        self.assertIn("another process records rank 0", self.log("loss=1", env=env, code=2))
+        first.send_signal(signal.SIGTERM)
+        first.stdin.write(b'{"last_words": 1}\n')
+        first.stdin.close()
+        self.assertEqual((first.wait(timeout=DEADLINE_S), first.stderr.read()), (0, b""))
+        self.assertIn(b"last_words", next(trace.glob("*/*.seg")).read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()
