@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "pipelines/glob.h"
 #include "pipelines/sections.h"
 
 namespace pawl::pipeline {
@@ -151,9 +152,17 @@ void read_collections(Reader& reader, const Node& node, int world_size, const Ca
     reader.error(node.span, "'collections' is empty", "write 'debug: off' to capture nothing");
 }
 
+std::string read_event_files(Reader& reader, const Node& node) {
+  const std::string pattern = reader.text(node, "event_files").value_or("");
+  if (pattern.empty()) return {};
+  if (auto checked = check_glob(pattern); !checked)
+    reader.error(node.span, checked.error().message(), "a folder of the checkout: runs, logs/*");
+  return pattern;
+}
+
 }  // namespace
 
-Capture read_debug(Reader& reader, const Node& node, int world_size) {
+Capture read_debug(Reader& reader, const Node& node, int world_size, std::string& event_files) {
   if (is_word(node, "off")) return Capture::none();
   if (node.kind != Node::Kind::map) {
     reader.wrong_type(node, "debug", "a map or 'off'");
@@ -165,6 +174,7 @@ Capture read_debug(Reader& reader, const Node& node, int world_size) {
   fields.push_back({"collections", [&](const Node& n) { collections = &n; }});
   Capture capture;
   fields.push_back({"budget", [&](const Node& n) { capture.budget = read_budget(reader, n); }});
+  fields.push_back({"event_files", [&](const Node& n) { event_files = read_event_files(reader, n); }});
   reader.fields(node, "debug", fields);
   check_steps(reader, node, all, {});
   if (collections != nullptr) {

@@ -171,7 +171,8 @@ StageSection read_stage(Reader& reader, const Entry& entry) {
   for (const Text& need : out.needs) stage.needs.push_back(need.value);
   stage.cpus = cpus > 0 ? cpus : stage.ranks;
   if (nodes.uses != nullptr) stage.capture = Capture::none();  // no hook is in these programs
-  if (nodes.debug != nullptr) stage.capture = read_debug(reader, *nodes.debug, stage.ranks);
+  if (nodes.debug != nullptr)
+    stage.capture = read_debug(reader, *nodes.debug, stage.ranks, stage.event_files);
   stage.rules = read_rules(reader, nodes.rules, stage.capture);
   if (check_program(reader, entry, stage, nodes)) use_evaluate(reader, *nodes.with, out);
   find_evaluated(reader, nodes.evaluates, stage);

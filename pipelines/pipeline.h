@@ -75,6 +75,9 @@ struct Stage {
   std::vector<int64_t> seeds;    // it is run once with each (pipelines/seeds.h); empty: once
   std::optional<int64_t> seed;   // of one of these runs, in a plan
   Capture capture = Capture::standard();
+  // Glob (pipelines/glob.h) of folders or files in the checkout: the event files there are recorded too.
+  // `$RANK` in it stands for each rank. Empty: none.
+  std::string event_files;
   // Every rule of the table that runs or was switched off, parameters complete: the table's defaults with
   // what the file says on top. A rule the file does not name is off when what it needs is not captured.
   std::vector<rules::RuleConfig> rules;

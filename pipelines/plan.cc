@@ -121,21 +121,23 @@ Capture capture_from(const Json& json) {
 }
 
 Json stage_json(const Stage& stage) {
-  return {{"name", stage.name},
-          {"needs", stage.needs},
-          {"evaluates", stage.evaluates},
-          {"run", stage.run},
-          {"uses", stage.uses},
-          {"setup", stage.setup},
-          {"ranks", stage.ranks},
-          {"cpus", stage.cpus},
-          {"gpus", stage.gpus.automatic ? Json("auto") : Json(stage.gpus.count)},
-          {"timeout_ms", stage.timeout.count()},
-          {"retries", stage.retries},
-          {"steps", optional_json(stage.steps)},
-          {"seed", optional_json(stage.seed)},
-          {"capture", capture_request(stage.capture)},
-          {"rules", list_json(stage.rules, rule_json)}};
+  Json json = {{"name", stage.name},
+               {"needs", stage.needs},
+               {"evaluates", stage.evaluates},
+               {"run", stage.run},
+               {"uses", stage.uses},
+               {"setup", stage.setup},
+               {"ranks", stage.ranks},
+               {"cpus", stage.cpus},
+               {"gpus", stage.gpus.automatic ? Json("auto") : Json(stage.gpus.count)},
+               {"timeout_ms", stage.timeout.count()},
+               {"retries", stage.retries},
+               {"steps", optional_json(stage.steps)},
+               {"seed", optional_json(stage.seed)},
+               {"capture", capture_request(stage.capture)},
+               {"rules", list_json(stage.rules, rule_json)}};
+  if (!stage.event_files.empty()) json["event_files"] = stage.event_files;
+  return json;
 }
 
 Stage stage_from(const Json& json) {
@@ -155,6 +157,7 @@ Stage stage_from(const Json& json) {
   stage.steps = optional_at<int64_t>(json, "steps");
   if (json.contains("seed")) stage.seed = optional_at<int64_t>(json, "seed");  // not in older runs
   stage.capture = capture_from(json.at("capture"));
+  stage.event_files = json.value("event_files", "");
   stage.rules = list_at(json, "rules", rule_from);
   return stage;
 }

@@ -43,8 +43,8 @@ struct StageSection {
 };
 std::vector<StageSection> read_stages(Reader& reader, const Node& node);
 
-// What the hooks record of a stage of `world_size` ranks.
-Capture read_debug(Reader& reader, const Node& node, int world_size);
+// What the hooks record of a stage of `world_size` ranks, and Stage::event_files.
+Capture read_debug(Reader& reader, const Node& node, int world_size, std::string& event_files);
 
 // The rules of a stage: the table's defaults, changed by `node` (nullptr: the file says nothing).
 std::vector<rules::RuleConfig> read_rules(Reader& reader, const Node* node, const Capture& capture);

@@ -12,6 +12,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/record.h"
 #include "engine/cli/trace_attempt.h"
+#include "engine/supervise/result.h"
 #include "engine/trace/query.h"
 
 namespace pawl::cli {
@@ -125,6 +126,10 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
   }
   if (options.series.empty()) {
     PAWL_RETURN_IF_ERROR(print_overview(reader, series));
+    // What the supervisor has to say of the trace, when the attempt has ended.
+    auto result = supervise::read_result(place.dir);
+    for (const std::string& note : result.ok() ? result->notes : std::vector<std::string>())
+      print(fmt::format("Note: {}\n", note));
     return 0;
   }
   for (const trace::SeriesInfo& info : series) {

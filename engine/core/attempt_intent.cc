@@ -64,6 +64,7 @@ supervise::Intent make_intent(const AttemptInputs& in) {
   bool has_gpus = !in.context.slots.machine().gpus.empty();
   if (has_gpus && intent.gpu_uuids.empty()) intent.gpu_uuids.resize(static_cast<size_t>(in.stage.ranks));
   intent.capture = pipeline::capture_request(in.stage.capture);
+  intent.event_files = in.stage.event_files;
   intent.timeout_s = std::chrono::duration_cast<std::chrono::seconds>(in.stage.timeout).count();
   if (in.stage.steps) {
     intent.steps_total = static_cast<uint64_t>(*in.stage.steps);

@@ -172,6 +172,7 @@ pipeline::Stage rescoring_stage(const pipeline::Stage& stage) {
   pipeline::Stage out = stage;
   out.name = rescoring_name(stage.name);
   out.capture = pipeline::Capture::none();
+  out.event_files.clear();
   out.rules.clear();
   return out;
 }

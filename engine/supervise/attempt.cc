@@ -42,6 +42,7 @@ Result<void> Attempt::start() {
   PAWL_ASSIGN(trace_, TraceFollower::create(loop_, intent_,
                                             {[this](const rules::Finding& finding) { on_finding(finding); },
                                              [this] { publish_soon(); }}));
+  if (!intent_.event_files.empty()) event_files_ = std::make_unique<EventFiles>(loop_, intent_);
   PAWL_ASSIGN(server_, LineServer::listen(loop_, intent_.attempt_dir,
                                           {[this] { return greeting(); },
                                            [this](std::string_view line) { return on_line(line); }}));
@@ -103,6 +104,7 @@ void Attempt::on_output(int rank, runners::Stream stream, std::string_view bytes
 
 void Attempt::on_exit(int rank, ExitStatus status) {
   exits_.push_back({{rank, status}, clock_.monotonic_ms(), terminating_});
+  if (event_files_ != nullptr) event_files_->read_all();
   trace_->rank_exited(rank);
   if (status.success() || cause_ != StopCause::none || all_exited()) return;
   cause_ = StopCause::rank_failed;
@@ -179,6 +181,7 @@ void Attempt::terminate(int64_t grace_ms) {
 AttemptResult Attempt::conclude_attempt() {
   bool completed = cause_ == StopCause::none &&
                    std::ranges::all_of(exits_, [](const auto& seen) { return seen.exit.status.success(); });
+  if (event_files_ != nullptr) event_files_->read_all();
   Story story;
   story.rules = trace_->finish(completed);
   story.cause = cause_;
@@ -215,6 +218,7 @@ AttemptResult Attempt::conclude_attempt() {
 
 std::vector<std::string> Attempt::notes() const {
   std::vector<std::string> out = trace_->notes();
+  if (event_files_ != nullptr) std::ranges::move(event_files_->notes(), std::back_inserter(out));
   if (!ending_.leftovers.empty()) {
     std::vector<std::string> names(ending_.leftovers.begin(), ending_.leftovers.end());
     out.push_back("ended processes that the stage left running: " + join(names, ", "));

@@ -11,6 +11,7 @@
 #include "engine/base/loop.h"
 #include "engine/supervise/command.h"
 #include "engine/supervise/control.h"
+#include "engine/supervise/event_files.h"
 #include "engine/supervise/intent.h"
 #include "engine/supervise/line_socket.h"
 #include "engine/supervise/live.h"
@@ -64,6 +65,7 @@ class Attempt {
   std::optional<LogWriter> log_;
   std::optional<runners::PortReservation> port_;
   std::unique_ptr<TraceFollower> trace_;
+  std::unique_ptr<EventFiles> event_files_;  // when the stage names some
   std::unique_ptr<LineServer> server_;
   std::unique_ptr<runners::LocalRunner> runner_;
 

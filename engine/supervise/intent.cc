@@ -121,6 +121,7 @@ Json to_json(const Intent& intent) {
                {"rules", rules}};
   if (intent.seed) json["seed"] = *intent.seed;
   if (intent.steps_total) json["steps_total"] = *intent.steps_total;
+  if (!intent.event_files.empty()) json["event_files"] = intent.event_files;
   if (intent.green) json["green"] = to_json(*intent.green);
   return json;
 }
@@ -154,6 +155,7 @@ Result<Intent> parse_intent(std::string_view text, std::string_view where) {
     intent.grace_s = json.at("grace_s");
     if (json.contains("seed")) intent.seed = json.at("seed").get<int64_t>();
     if (json.contains("steps_total")) intent.steps_total = json.at("steps_total").get<uint64_t>();
+    if (json.contains("event_files")) intent.event_files = json.at("event_files");
     for (const Json& rule : json.at("rules")) {
       PAWL_ASSIGN(rules::RuleConfig config, parse_rule(rule));
       intent.rules.push_back(std::move(config));

@@ -21,6 +21,7 @@ struct Intent : runners::AttemptSpec {
   int64_t timeout_s = 0;  // 0: none
   int64_t grace_s = 10;   // between TERM and KILL of a cancel or timeout
   std::optional<uint64_t> steps_total;
+  std::string event_files;  // as pipeline::Stage has it
   std::vector<rules::RuleConfig> rules;
   std::optional<rules::GreenBand> green;  // what the curve is held to; nullopt: to nothing
 };

@@ -1,4 +1,4 @@
-"""Reads TensorBoard's event files, from the specifications of TFRecord and of the protobuf wire format alone."""
+"""Reads and writes TensorBoard's event files, from the specifications of TFRecord and of the protobuf wire format alone."""
 
 import pathlib
 import struct
@@ -97,3 +97,41 @@ def read_folder(folder):
     files = list(pathlib.Path(folder).glob("*tfevents*"))
     assert len(files) <= 1, files
     return [event(record) for file in files for record in records(file.read_bytes())]
+
+
+# ---- writing, for trainings that are none: this file is copied into their repositories --------------------------------
+
+
+def varint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out + bytes([value]))
+
+
+def bytes_field(number, value):
+    return varint(number << 3 | BYTES) + varint(len(value)) + value
+
+
+def framed(message):
+    length = struct.pack("<Q", len(message))
+    return length + struct.pack("<I", masked(crc32c(length))) + message + struct.pack("<I", masked(crc32c(message)))
+
+
+def scalar_event(step, wall_time, values, tensors=False):
+    """tensorflow.Event with the scalars of one step: `simple_value`s, or tensors as TensorFlow 2 writes them."""
+    summary = b""
+    for tag, value in values.items():
+        number = struct.pack("<f", value)
+        if tensors:
+            plugin = bytes_field(9, bytes_field(1, bytes_field(1, b"scalars")))
+            said = plugin + bytes_field(8, varint(1 << 3) + varint(1) + bytes_field(2, b"") + bytes_field(4, number))
+        else:
+            said = varint(2 << 3 | FIXED32) + number
+        summary += bytes_field(1, bytes_field(1, tag.encode()) + said)
+    return varint(1 << 3 | FIXED64) + struct.pack("<d", wall_time) + varint(2 << 3) + varint(step) + bytes_field(5, summary)
+
+
+def version_event(wall_time):
+    return varint(1 << 3 | FIXED64) + struct.pack("<d", wall_time) + bytes_field(3, b"brain.Event:2")

@@ -1,13 +1,17 @@
-"""Trainings of any framework: `pawl log`."""
+"""Trainings of any framework: `pawl log`, and the event files that a training writes for TensorBoard."""
 
 import contextlib
+import json
 import os
+import pathlib
 import signal
 import sqlite3
 import subprocess
 import unittest
 
 from harness import DEADLINE_S, PAWL, PawlTest, wait_until
+
+EVENT_FILES = pathlib.Path(__file__).with_name("event_files.py").read_text()
 
 PIPELINE = """
 version: 1
@@ -33,6 +37,35 @@ import json, signal
 for step in range(8):
     print(json.dumps({"step": step, "loss": float("nan") if step == 5 else 1.0}), flush=True)
 signal.pause()
+"""
+
+# Its values come in two halves, with the file GO between them; the second half is more than the first knew of.
+EVENTS = """
+import os, pathlib, time
+from event_files import framed, scalar_event, version_event
+
+folder = pathlib.Path("logs/now") / os.environ["RANK"]
+
+def write(run, name, events):
+    path = folder / run / f"events.out.tfevents.{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        for event in events:
+            data = framed(event)
+            file.write(data[:9])  # a reader meets half of a record
+            file.flush()
+            file.write(data[9:])
+            file.flush()
+
+def steps(first, last, **options):
+    return [scalar_event(step, time.time(), {"Loss": 1 / (step + 1), "lr": 0.1}, **options) for step in range(first, last)]
+
+write("train", 1, [version_event(time.time())] + steps(0, 10))
+write("validation", 1, [version_event(time.time()), scalar_event(4, time.time(), {"epoch_loss": 0.25}, tensors=True)])
+while not pathlib.Path("GO").exists():
+    time.sleep(0.02)
+write("train", 2, [version_event(time.time())] + steps(10, 20, tensors=True))
+write("train", 1, [scalar_event(9, time.time(), {"late": 7})])
 """
 
 # When the last rank completed a step is not the same: a supervisor does not wait for ranks that nobody records.
@@ -69,6 +102,9 @@ class Log(PawlTest):
         self.pawl("trace", "rebuild", "1")
         for view in VIEWS:
             self.assertEqual(sorted(self.query(f"SELECT * FROM {view}"), key=repr), before[view], view)
+
+    def notes(self):
+        return json.loads((self.attempt() / "result.json").read_text())["notes"]
 
     # --- pawl log -----------------------------------------------------------------------------------------------------
 
@@ -147,6 +183,68 @@ class Log(PawlTest):
         first.stdin.close()
         self.assertEqual((first.wait(timeout=DEADLINE_S), first.stderr.read()), (0, b""))
         self.assertIn(b"last_words", next(trace.glob("*/*.seg")).read_bytes())
+
+    # --- event files --------------------------------------------------------------------------------------------------
+
+    def test_event_files_of_two_ranks_while_they_train(self):
+        go = self.dir / "go"
+        self.serve("/usr/bin/python3 train.py", 'event_files: "logs/*/$RANK"', ranks=2,
+                   train__py=EVENTS.replace("GO", str(go)), event_files__py=EVENT_FILES)
+        process = subprocess.Popen([PAWL, "--home", str(self.home), "run", str(self.clone)], env=self.env,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        seen = "SELECT count(*) FROM v1_losses WHERE (mode = 'train' AND step = 9) OR (mode = 'eval' AND step = 4)"
+        wait_until(lambda: self.query(seen) == [(4,)], "both ranks' first half")
+        go.touch()
+        self.assertEqual(process.communicate(timeout=DEADLINE_S)[1].count("FAIL"), 0)
+        self.assertEqual(process.returncode, 0)
+        losses = self.query("SELECT step, rank, value FROM v1_losses WHERE name = 'train/Loss' ORDER BY step, rank")
+        self.assertEqual([(step, rank) for step, rank, _ in losses], [(s, r) for s in range(20) for r in range(2)])
+        for step, _, value in losses:
+            self.assertAlmostEqual(value, 1 / (step + 1), places=6)
+        self.assertEqual(self.query("SELECT DISTINCT step, mode, value FROM v1_losses WHERE name = 'validation/epoch_loss'"),
+                         [(4, "eval", 0.25)])
+        self.assertEqual(self.query("SELECT step, rank, mode, value FROM v1_scalars WHERE name = 'train/late' ORDER BY rank"),
+                         [(9, 0, "train", 7.0), (9, 1, "train", 7.0)])
+        self.assertEqual(self.query("SELECT count(*) FROM v1_anomalies"), [(0,)])
+        self.assertEqual(self.notes(), [])
+        self.assert_rebuilt_alike()
+
+    def test_event_files_that_are_damaged(self):
+        script = """
+            import pathlib
+            from event_files import framed, scalar_event
+            pathlib.Path("runs").mkdir()
+            events = [framed(scalar_event(step, 0, {"loss": float("nan") if step == 2 else 1})) for step in range(4)]
+            broken = bytearray(events[1])
+            broken[15] ^= 1
+            head = bytearray(events[3])
+            head[0] ^= 1
+            pathlib.Path("runs/tfevents").write_bytes(events[0] + broken + framed(b"\\xff") + events[2] + head + events[3])
+            """
+        self.serve("/usr/bin/python3 train.py", "event_files: runs", train__py=script, event_files__py=EVENT_FILES)
+        self.assertEqual(self.run_it(code=1)["verdict"], "FAIL")
+        self.assertEqual(self.query("SELECT rule, first_step FROM v1_findings"), [("non_finite", 2)])
+        self.assertEqual(self.query("SELECT step FROM v1_losses ORDER BY step"), [(0,), (2,)])
+        notes = "\n".join(self.notes())
+        self.assertIn("the event file runs/tfevents is damaged", notes)
+        self.assertIn("2 records of event files are damaged", notes)
+
+    def test_event_files_of_a_rank_that_is_recorded(self):
+        script = """
+            import pathlib, subprocess
+            from event_files import framed, scalar_event
+            subprocess.run(["pawl", "log", "loss=3"], check=True)
+            pathlib.Path("runs").mkdir()
+            pathlib.Path("runs/tfevents").write_bytes(framed(scalar_event(0, 0, {"loss": 1})))
+            """
+        self.serve("/usr/bin/python3 train.py", "event_files: runs", train__py=script, event_files__py=EVENT_FILES)
+        self.run_it()
+        self.assertEqual(self.query("SELECT step, value FROM v1_losses"), [(0, 3.0)])
+        self.assertIn("the event files of rank 0 are not in the trace: another process records the rank", self.notes())
+        self.assertIn("Note: the event files of rank 0", self.pawl("trace", "1").stdout)
 
 
 if __name__ == "__main__":
