@@ -1,6 +1,6 @@
 // Pawl's hook for training loops in C++ with libtorch. Three lines:
 //
-//   pawl::Hook hook(model);          // a torch::nn::Module, or a vector of (name, tensor)
+//   pawl::Hook hook(model, optimizer);
 //   for (...) {
 //     optimizer.zero_grad();
 //     auto loss = criterion(model.forward(x), y);
@@ -10,279 +10,170 @@
 //     hook.step();                   // after optimizer.step(), before the next zero_grad()
 //   }
 //
-// Every step records the losses and scalars. Steps that are asked for also record one-pass statistics of the
-// parameters and their gradients as they are when step() is called: the weights after the update, the
-// gradients it was made of. What is asked for may change while the training runs (`pawl capture set`). That
-// is why step() belongs before zero_grad(). With several ranks call it in each; RANK tells them apart.
+// Every step records the losses and scalars, among them the learning rate `lr` of the optimiser. Steps that
+// are asked for also record one-pass statistics of the parameters and their gradients as they are when step()
+// is called: the weights after the update, the gradients it was made of. That is why step() belongs before
+// zero_grad(). Asked for, and without a further line, are recorded too: updates, the state of the optimiser,
+// digests of the parameters, and activations, which are named after the layer whose parameters an operator of
+// torch is given (detail/operators.hpp). What is asked for may change while the training runs (`pawl capture
+// set`). With several ranks call the hook in each; RANK tells them apart.
 //
-// Outside a Pawl run (no PAWL_TRACE_DIR, or PAWL_CAPTURE=off) every call returns at once. The capture library
-// is loaded at run time from PAWL_CAPTURE_LIB: nothing is linked, and a program built with this header runs
-// without Pawl. Nothing here throws or ends the training: on trouble the hook says so once on stderr and
-// stays quiet.
+// Further lines record what the hook cannot see by itself:
 //
-// One hook per process, used by one thread. It keeps handles to the parameters, no copies. A tensor on a GPU,
-// or one that is not contiguous, is copied for its statistics; loss() waits for the GPU.
+//   hook.batch(x, y);                  // which examples the step is given
+//   hook.probe("attention", scores);   // any tensor, as an activation
+//   hook.scalar("temperature", t);     // any number
+//   hook.mode(pawl::Mode::eval);       // an evaluation begins; Mode::train ends it
+//
+// Outside a Pawl run (no PAWL_TRACE_DIR, or PAWL_CAPTURE=off) every call returns at once, as it does in a
+// step in which nothing is asked of it. The capture library is loaded at run time from PAWL_CAPTURE_LIB:
+// nothing is linked, and a program built with this header runs without Pawl. Nothing here throws or ends the
+// training: on trouble the hook says so once on stderr and stays quiet.
+//
+// One hook per process, used by one thread; make it when a checkpoint has been loaded. It keeps handles to
+// the parameters. It copies them only in a step whose updates are asked for, and their statistics need a copy
+// where a tensor is on a GPU or has gaps in memory. loss() waits for the GPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <dlfcn.h>
 #include <pawl/capture.h>
-#include <regex.h>
-#include <torch/version.h>
+#include <pawl/detail/activations.hpp>
+#include <pawl/detail/batch.hpp>
+#include <pawl/detail/evaluation.hpp>
+#include <pawl/detail/library.hpp>
+#include <pawl/detail/operators.hpp>
+#include <pawl/detail/optimizer.hpp>
+#include <pawl/detail/parameters.hpp>
+#include <pawl/detail/record.hpp>
+#include <pawl/detail/request.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace pawl {
 
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
-
-namespace detail {
-
-// The functions of libpawl_capture.so that the hook calls. Never unloaded: its writer thread may outlive any
-// object.
-struct CaptureLibrary {
-  decltype(&::pawl_capture_open) open;
-  decltype(&::pawl_capture_series) series;
-  decltype(&::pawl_capture_available) available;
-  decltype(&::pawl_capture_request_generation) request_generation;
-  decltype(&::pawl_capture_request) request;
-  decltype(&::pawl_capture_step_begin) step_begin;
-  decltype(&::pawl_capture_step_end) step_end;
-  decltype(&::pawl_capture_scalar) scalar;
-  decltype(&::pawl_capture_tensor) tensor;
-  decltype(&::pawl_capture_close) close;
-  decltype(&::pawl_capture_last_error) last_error;
-
-  explicit CaptureLibrary(const char* path) : handle_(::dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
-    if (!handle_) throw std::runtime_error(::dlerror());
-    resolve(open, "pawl_capture_open");
-    resolve(series, "pawl_capture_series");
-    resolve(available, "pawl_capture_available");
-    resolve(request_generation, "pawl_capture_request_generation");
-    resolve(request, "pawl_capture_request");
-    resolve(step_begin, "pawl_capture_step_begin");
-    resolve(step_end, "pawl_capture_step_end");
-    resolve(scalar, "pawl_capture_scalar");
-    resolve(tensor, "pawl_capture_tensor");
-    resolve(close, "pawl_capture_close");
-    resolve(last_error, "pawl_capture_last_error");
-  }
-
- private:
-  template <class Function>
-  void resolve(Function& function, const char* name) {
-    function = reinterpret_cast<Function>(::dlsym(handle_, name));
-    if (!function) throw std::runtime_error(std::string("no ") + name + " in the capture library");
-  }
-  void* handle_;
-};
-
-inline std::string env(const char* name, const char* otherwise) {
-  const char* value = std::getenv(name);
-  return value && *value ? value : otherwise;
-}
-
-class Pattern {
- public:
-  explicit Pattern(const std::string& text) : any_(text.empty()) {
-    if (!any_ && ::regcomp(&regex_, text.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
-      throw std::runtime_error("bad include pattern '" + text + "'");
-  }
-  ~Pattern() {
-    if (!any_) ::regfree(&regex_);
-  }
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
-
-  bool matches(const std::string& name) const {
-    return any_ || ::regexec(&regex_, name.c_str(), 0, nullptr, 0) == 0;
-  }
-
- private:
-  bool any_;
-  regex_t regex_;
-};
-
-// When and of which series one collection is recorded: steps from `from` to before `to` that are a multiple
-// of `every`, and those of `at`.
-struct Rule {
-  bool off = false;
-  uint64_t every = 10, from = 0, to = UINT64_MAX;
-  std::vector<uint64_t> at;
-  std::vector<uint64_t> ranks;             // empty: all
-  std::shared_ptr<const Pattern> include;  // POSIX extended, matches anywhere in a series' name
-
-  static std::vector<uint64_t> numbers(const std::string& list) {
-    std::vector<uint64_t> out;
-    std::istringstream items(list);
-    for (std::string item; std::getline(items, item, ',');) out.push_back(std::stoull(item));
-    return out;
-  }
-  static bool has(const std::vector<uint64_t>& list, uint64_t number) {
-    return std::find(list.begin(), list.end(), number) != list.end();
-  }
-
-  void read(const std::string& word) {
-    const size_t equals = word.find('=');
-    const std::string key = word.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    if (key == "off") off = true;
-    if (key == "every") every = std::max<uint64_t>(std::stoull(value), 1);
-    if (key == "from") from = std::stoull(value);
-    if (key == "to") to = std::stoull(value);
-    if (key == "at") at = numbers(value);
-    if (key == "ranks") ranks = numbers(value);
-  }
-  bool due(uint64_t step) const { return (step % every == 0 && step >= from && step < to) || has(at, step); }
-};
-
-// PAWL_CAPTURE as one rank sees it: "off", or a line for each collection, `gradients every=1 ranks=0,2
-// include=<regex>`; the last line that names a collection and the rank holds.
-class Request {
- public:
-  bool off = false;
-
-  static Request parse(const std::string& text, uint64_t rank) {
-    Request request;
-    request.off = text == "off";
-    std::istringstream lines(!text.empty() ? text
-                                           : "losses every=1\nscalars every=1\nweights every=10\n"
-                                             "biases every=10\ngradients every=10");
-    for (std::string line; std::getline(lines, line);) request.add(line, rank);
-    return request;
-  }
-
-  bool due(const std::string& collection, uint64_t step) const {
-    const auto rule = rules_.find(collection);
-    return rule != rules_.end() && !rule->second.off && rule->second.due(step);
-  }
-  bool includes(const std::string& collection, const std::string& name) const {
-    const auto rule = rules_.find(collection);
-    return rule != rules_.end() && rule->second.include->matches(name);
-  }
-
- private:
-  void add(const std::string& line, uint64_t rank) {
-    // `include` comes last and takes the rest of the line: a regular expression may hold spaces.
-    const size_t include = line.find(" include=");
-    Rule rule;
-    rule.include =
-        std::make_shared<const Pattern>(include == std::string::npos ? "" : line.substr(include + 9));
-    std::istringstream words(line.substr(0, include));
-    std::string collection;
-    words >> collection;
-    for (std::string word; words >> word;) rule.read(word);
-    if (rule.ranks.empty() || Rule::has(rule.ranks, rank)) rules_[collection] = std::move(rule);
-  }
-
-  std::map<std::string, Rule> rules_;
-};
-
-// False for what has no one-pass statistics: complex and quantised numbers.
-inline bool dtype_of(const at::Tensor& tensor, pawl_dtype& out) {
-  switch (tensor.scalar_type()) {
-    case at::kFloat:
-      return out = PAWL_F32, true;
-    case at::kDouble:
-      return out = PAWL_F64, true;
-    case at::kHalf:
-      return out = PAWL_F16, true;
-    case at::kBFloat16:
-      return out = PAWL_BF16, true;
-    case at::kChar:
-      return out = PAWL_I8, true;
-    case at::kShort:
-      return out = PAWL_I16, true;
-    case at::kInt:
-      return out = PAWL_I32, true;
-    case at::kLong:
-      return out = PAWL_I64, true;
-    case at::kByte:
-      return out = PAWL_U8, true;
-    case at::kBool:
-      return out = PAWL_BOOL, true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace detail
+enum class Mode { train, eval };
 
 class Hook {
  public:
   // `first_step` is the number of optimiser steps that a checkpoint has already seen.
   explicit Hook(NamedTensors parameters, uint64_t first_step = 0) noexcept : step_(first_step) {
-    guarded([&] { attach(std::move(parameters)); });
+    guarded([&] { attach(std::move(parameters), {}); });
+  }
+
+  // With an optimiser of your own: its state as tensors that it changes in place, named as they are to be
+  // recorded.
+  Hook(NamedTensors parameters, NamedTensors optimizer_state, uint64_t first_step = 0) noexcept
+      : step_(first_step) {
+    guarded([&] {
+      attach(std::move(parameters),
+             {{}, [state = std::move(optimizer_state)](const NamedTensors&) { return state; }});
+    });
   }
 
   // Any module with torch's named_parameters().
   template <class Module, class = decltype(std::declval<const Module&>().named_parameters())>
   explicit Hook(const Module& module, uint64_t first_step = 0) noexcept : step_(first_step) {
-    guarded([&] {
-      NamedTensors parameters;
-      for (const auto& item : module.named_parameters()) parameters.emplace_back(item.key(), item.value());
-      attach(std::move(parameters));
-    });
+    guarded([&] { attach(parameters_of(module), {}); });
   }
 
-  ~Hook() { detach(); }
+  // And an optimiser of torch::optim, which must live as long as step() is called.
+  template <class Module, class Optimizer, class = decltype(std::declval<const Module&>().named_parameters()),
+            class = decltype(std::declval<Optimizer&>().param_groups())>
+  Hook(const Module& module, Optimizer& optimizer, uint64_t first_step = 0) noexcept : step_(first_step) {
+    guarded([&] { attach(parameters_of(module), detail::view_of(optimizer)); });
+  }
+
+  ~Hook() {
+    if (record_ && !begun_) guarded([&] { write_evaluation(); });
+    detach();
+  }
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
   // Call once per backward(), before it: the first loss of a step is recorded as "loss", further ones as
-  // "loss.1" ...
+  // "loss.1" ... Of an evaluation the mean of all losses is recorded.
   void loss(const at::Tensor& value) noexcept {
-    if (!capture_ || !request_.due("losses", step_)) return;
+    if (operators_) operators_->start_forward();
+    if (!due_.has(Collection::losses)) return;
     guarded([&] {
-      const std::string name = losses_seen_ == 0 ? "loss" : "loss." + std::to_string(losses_seen_);
+      const double number = value.item().toDouble();
+      if (mode_ == Mode::eval) return evaluation_.loss(number);
+      begin_step();
+      record_->scalar(losses_seen_ == 0 ? "loss" : "loss." + std::to_string(losses_seen_), PAWL_LOSS, number);
       ++losses_seen_;
-      record_scalar(name, PAWL_LOSS, value.item().toDouble());
     });
   }
 
-  // Any number worth a curve, for example scalar("lr", optimizer's learning rate).
+  // Any number worth a curve.
   void scalar(const std::string& name, double value) noexcept {
-    if (!capture_ || !request_.due("scalars", step_)) return;
-    guarded([&] { record_scalar(name, PAWL_SCALAR, value); });
+    if (!due_.has(Collection::scalars)) return;
+    guarded([&] {
+      if (mode_ == Mode::eval) return evaluation_.scalar(name, value);
+      begin_step();
+      record_->scalar(name, PAWL_SCALAR, value);
+    });
+  }
+
+  // Any tensor, recorded as an activation of that name.
+  void probe(const std::string& name, const at::Tensor& value) noexcept {
+    if (due_.has(Collection::activations)) guarded([&] { see(name, value); });
+  }
+
+  // What the model is given in this step, and the right answers if they are classes: a digest of the inputs,
+  // how many examples they are, and how many have each label.
+  void batch(const at::Tensor& inputs, const at::Tensor& labels = {}) noexcept {
+    if (due_.has(Collection::batches) && mode_ == Mode::train)
+      guarded([&] { batch_.add(*record_, inputs, labels); });
+  }
+
+  // What happens between Mode::eval and the next Mode::train, or step(), is one evaluation. It is recorded
+  // under the number of the step that it follows.
+  void mode(Mode mode) noexcept {
+    if (!record_ || mode == mode_) return;
+    guarded([&] {
+      mode_ = mode;
+      if (mode == Mode::train && !begun_) write_evaluation();
+      plan();
+    });
   }
 
   // Ends the step: one per optimiser step.
   void step() noexcept {
-    if (!capture_) return;
+    mode(Mode::train);
+    if (!record_) return;
     guarded([&] {
       begin_step();
-      record_parameters();
-      check(library_->step_end(capture_));
+      if (optimizer_.state && !state_offered_) offer_state();
+      record_step();
+      record_->end();
       begun_ = false;
       losses_seen_ = 0;
+      write_evaluation();
       ++step_;
-      if (library_->request_generation(capture_) > generation_) change_request();
+      if (record_->request_generation() > generation_) change_request();
+      plan();
+      keep_what_the_step_changes();
     });
   }
 
  private:
-  struct Parameter {
-    std::string name;
-    at::Tensor tensor;
-    pawl_dtype dtype;
-    bool bias;
-    std::optional<uint32_t> value_series, gradient_series;  // once they are recorded
-  };
+  using Collection = detail::Collection;
 
-  void attach(NamedTensors parameters) {
+  template <class Module>
+  static NamedTensors parameters_of(const Module& module) {
+    NamedTensors parameters;
+    for (const auto& item : module.named_parameters()) parameters.emplace_back(item.key(), item.value());
+    return parameters;
+  }
+
+  void attach(NamedTensors parameters, detail::OptimizerView optimizer) {
     const std::string trace_dir = detail::env("PAWL_TRACE_DIR", "");
     rank_ = std::stoul(detail::env("RANK", "0"));
     request_ = detail::Request::parse(detail::env("PAWL_CAPTURE", ""), rank_);
@@ -290,92 +181,84 @@ class Hook {
 
     static const detail::CaptureLibrary library(
         detail::env("PAWL_CAPTURE_LIB", "libpawl_capture.so").c_str());
-    library_ = &library;
-    open(trace_dir);
-
-    for (auto& [name, tensor] : parameters) {
-      pawl_dtype dtype;
-      if (tensor.layout() != at::kStrided || !detail::dtype_of(tensor, dtype)) continue;
-      const bool bias = name.size() >= 4 && name.compare(name.size() - 4, 4, "bias") == 0;
-      check(library_->available(capture_, name.c_str(), bias ? PAWL_BIAS : PAWL_WEIGHT));
-      check(library_->available(capture_, name.c_str(), PAWL_GRADIENT));
-      parameters_.push_back({std::move(name), tensor, dtype, bias, {}, {}});
-    }
+    record_ = std::make_unique<detail::Record>(library, trace_dir, rank_);
+    parameters_.emplace(std::move(parameters));
+    parameters_->offer(*record_);
+    record_->available("input", PAWL_BATCH);
+    optimizer_ = std::move(optimizer);
+    operators_ = std::make_unique<detail::Operators>(
+        parameters_->named(),
+        [this](const std::string& name, const at::Tensor& output) { guarded([&] { see(name, output); }); });
+    plan();
+    keep_what_the_step_changes();
   }
 
-  void open(const std::string& trace_dir) {
-    const std::string control = detail::env("PAWL_CONTROL_FILE", "");
-    pawl_capture_options options{};
-    options.struct_size = sizeof options;
-    options.rank = static_cast<uint32_t>(rank_);
-    options.world_size = static_cast<uint32_t>(std::stoul(detail::env("WORLD_SIZE", "1")));
-    options.trace_dir = trace_dir.c_str();
-    options.control_path = control.empty() ? nullptr : control.c_str();
-    options.producer = "c++ libtorch " TORCH_VERSION;
-    check(library_->open(&options, &capture_));
+  // It is there when the optimiser has made a step.
+  void offer_state() {
+    for (const auto& item : optimizer_.state(parameters_->named()))
+      record_->available(item.first, PAWL_OPTIMIZER_STATE);
+    state_offered_ = true;
   }
 
-  uint32_t declare(const std::string& name, pawl_kind kind, pawl_dtype dtype, const at::Tensor& tensor) {
-    uint32_t id = 0;
-    const auto shape = tensor.sizes();
-    check(library_->series(capture_, name.c_str(), kind, dtype, shape.data(),
-                           static_cast<uint32_t>(shape.size()), &id));
-    return id;
+  // What is due until the next step ends, or the mode changes.
+  void plan() {
+    due_ = mode_ == Mode::train ? request_.due(step_) : request_.due_in_evaluation(step_followed());
+    if (due_.has(Collection::activations))
+      operators_->arm(mode_ == Mode::eval);
+    else
+      operators_->disarm();
   }
+
+  uint64_t step_followed() const { return step_ == 0 ? 0 : step_ - 1; }
 
   void begin_step() {
-    if (begun_) return;
-    check(library_->step_begin(capture_, step_, /*mode: train*/ 0));
+    if (!begun_) record_->begin(step_, /*mode: train*/ 0);
     begun_ = true;
   }
 
-  void record_scalar(const std::string& name, pawl_kind kind, double value) {
-    begin_step();
-    uint32_t id = 0;
-    check(library_->series(capture_, name.c_str(), kind, PAWL_F64, nullptr, 0, &id));
-    check(library_->scalar(capture_, id, value));
-  }
-
-  void record_parameters() {
-    const bool weights = request_.due("weights", step_), biases = request_.due("biases", step_);
-    const bool gradients = request_.due("gradients", step_);
-    if (!weights && !biases && !gradients) return;
+  void keep_what_the_step_changes() {
+    const bool asked = due_.has(Collection::updates);
+    if (!asked && !kept_) return;
     const at::NoGradGuard no_grad;
-    for (Parameter& p : parameters_) {
-      if ((p.bias ? biases : weights) && request_.includes(p.bias ? "biases" : "weights", p.name))
-        record(p.tensor, p, p.bias ? PAWL_BIAS : PAWL_WEIGHT, p.value_series);
-      if (gradients && request_.includes("gradients", p.name))
-        record(p.tensor.grad(), p, PAWL_GRADIENT, p.gradient_series);
+    asked ? parameters_->keep(request_[Collection::updates]) : parameters_->forget_kept();
+    kept_ = asked;
+  }
+
+  void record_step() {
+    if (!due_.any()) return;
+    const at::NoGradGuard no_grad;
+    if (due_.has(Collection::scalars) && optimizer_.learning_rate)
+      record_->scalar("lr", PAWL_SCALAR, optimizer_.learning_rate());
+    parameters_->record(*record_, request_, due_);
+    if (due_.has(Collection::optimizer_state) && optimizer_.state) {
+      for (const auto& [name, tensor] : optimizer_.state(parameters_->named()))
+        record_->tensor(name, PAWL_OPTIMIZER_STATE, tensor, request_[Collection::optimizer_state]);
+      record_->flush();
     }
+    activations_.write(*record_);
+    if (!batch_.empty()) batch_.write(*record_);
   }
 
-  void record(const at::Tensor& tensor, const Parameter& of, pawl_kind kind,
-              std::optional<uint32_t>& series) {
-    pawl_dtype dtype;
-    if (!tensor.defined() || tensor.layout() != at::kStrided || !detail::dtype_of(tensor, dtype)) return;
-    if (!series) series = declare(of.name, kind, of.dtype, of.tensor);
-    const at::Tensor plain = tensor.detach().cpu().contiguous();
-    check(library_->tensor(capture_, *series, plain.data_ptr(), dtype, static_cast<uint64_t>(plain.numel())));
+  void write_evaluation() {
+    if (!evaluation_.empty()) evaluation_.write(*record_, step_followed());
   }
 
-  // Somebody asks for something else while the training runs; it holds for the next step.
+  void see(const std::string& name, const at::Tensor& tensor) {
+    auto& activations = mode_ == Mode::eval ? evaluation_.activations : activations_;
+    const at::NoGradGuard no_grad;
+    activations.add(*record_, name, tensor, request_[Collection::activations]);
+  }
+
+  // Somebody asks for something else while the training runs; it holds for the step that begins.
   void change_request() {
     begin_step();
-    std::vector<char> text(PAWL_REQUEST_CAPACITY);
-    const pawl_status status = library_->request(capture_, text.data(), text.size(), &generation_);
-    if (status == PAWL_E_BUSY) return;
-    check(status);
+    const auto text = record_->request(generation_);
+    if (!text) return;
     try {
-      request_ = detail::Request::parse(text.data(), rank_);
+      request_ = detail::Request::parse(*text, rank_);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "pawl: what is recorded stays as it was: %s\n", error.what());
     }
-  }
-
-  // A full ring drops a record and counts it: that is no reason to stop recording.
-  void check(pawl_status status) const {
-    if (status == PAWL_OK || status == PAWL_E_FULL) return;
-    throw std::runtime_error(library_->last_error(capture_));
   }
 
   template <class Body>
@@ -391,19 +274,28 @@ class Hook {
   }
 
   void detach() noexcept {
-    if (capture_) library_->close(capture_);
-    capture_ = nullptr;
+    due_ = {};
+    if (operators_) operators_->disarm();
+    record_.reset();
   }
 
-  const detail::CaptureLibrary* library_ = nullptr;
-  pawl_capture* capture_ = nullptr;  // null: not recording
-  std::vector<Parameter> parameters_;
+  std::unique_ptr<detail::Record> record_;  // null: not recording
+  std::optional<detail::Parameters> parameters_;
+  detail::OptimizerView optimizer_;
+  std::unique_ptr<detail::Operators> operators_;
+  detail::Activations activations_;
+  detail::BatchFingerprint batch_;
+  detail::Evaluation evaluation_;
   detail::Request request_;
+  detail::Collections due_;  // nothing while not recording
   uint64_t generation_ = 1;  // of the request; that of the environment is the first
   uint64_t rank_ = 0;
   uint64_t step_;
+  Mode mode_ = Mode::train;
   uint32_t losses_seen_ = 0;
-  bool begun_ = false;
+  bool begun_ = false;  // the step, in the record
+  bool kept_ = false;   // parameters before the step
+  bool state_offered_ = false;
 };
 
 }  // namespace pawl
