@@ -7,13 +7,12 @@
 #else
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <string>
 
 namespace pawl {
 struct Hook {
-  template <class Parameters>
-  explicit Hook(const Parameters&, uint64_t = 0) {}
+  template <class... Any>
+  explicit Hook(const Any&...) {}
   void loss(const at::Tensor&) {}
   void scalar(const std::string&, double) {}
   void step() {}

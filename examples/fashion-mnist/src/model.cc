@@ -55,7 +55,7 @@ at::Tensor loss_of(const at::Tensor& scores, const at::Tensor& labels) {
 Optimizer::Optimizer(const Model& model, const Settings& settings)
     : settings_(settings), parameters_(model.parameters()) {
   for (const auto& [name, value] : parameters_)
-    velocity_.emplace_back("momentum." + name, at::zeros_like(value));
+    velocity_.emplace_back(name + ".momentum_buffer", at::zeros_like(value));
 }
 
 void Optimizer::zero_grad() {

@@ -32,7 +32,7 @@ class Training {
 
   void run() {
     int64_t step = resume();
-    pawl::Hook hook(model_.parameters(), static_cast<uint64_t>(step));
+    pawl::Hook hook(model_.parameters(), optimizer_.state(), static_cast<uint64_t>(step));
     for (; step < settings_.steps; ++step) {
       const Batch batch = make_batch(examples_, sampler_.indices(step, ranks_.rank()), ranks_.device());
       optimizer_.zero_grad();
