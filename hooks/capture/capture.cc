@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 
+#include "hooks/capture/cuda.h"
 #include "hooks/capture/fine_histogram.h"
 #include "hooks/capture/recorder.h"
 #include "hooks/capture/safetensors.h"
@@ -294,6 +295,20 @@ pawl_status pawl_capture_strided_tensors(pawl_capture* capture, const pawl_strid
                                   tensor.shape, tensor.strides, &stats);
     });
   });
+}
+
+pawl_status pawl_capture_cuda_tensors(pawl_capture* capture, const pawl_tensor* tensors, size_t count,
+                                      size_t tensor_size, int device, void* stream) {
+  if (tensor_size != sizeof(pawl_tensor) || (tensors == nullptr && count > 0) || device < 0 ||
+      !std::all_of(tensors, tensors + count, pawl::capture::cuda::is_readable)) {
+    return PAWL_E_ARGUMENT;
+  }
+  return with_recorder(
+      capture, [&](Recorder& recorder) { return recorder.cuda_tensors(tensors, count, device, stream); });
+}
+
+const char* pawl_capture_cuda_error(const pawl_capture* capture) {
+  return capture == nullptr ? "" : capture->recorder->cuda_error();
 }
 
 int pawl_capture_stop_requested(pawl_capture* capture) {

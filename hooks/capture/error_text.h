@@ -1,6 +1,7 @@
-// A message in a fixed buffer: setting it cannot fail.
+// Messages in fixed buffers: setting one cannot fail.
 #pragma once
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 
@@ -20,6 +21,21 @@ class ErrorText {
 
  private:
   char text_[512] = "";
+};
+
+// The first of many, which any thread may read at any time. One thread at a time sets it.
+class FirstError {
+ public:
+  void remember(const ErrorText& error) {
+    if (set_.load(std::memory_order_relaxed)) return;
+    text_ = error;
+    set_.store(true, std::memory_order_release);
+  }
+  const char* c_str() const { return set_.load(std::memory_order_acquire) ? text_.c_str() : ""; }
+
+ private:
+  ErrorText text_;
+  std::atomic<bool> set_{false};
 };
 
 }  // namespace pawl::capture

@@ -29,6 +29,10 @@ constexpr auto kCompany = std::chrono::milliseconds(20);
 constexpr auto kFlushWait = std::chrono::seconds(1);
 constexpr auto kOpenWait = std::chrono::seconds(5);
 constexpr auto kCloseWait = std::chrono::seconds(5);
+constexpr size_t kMaxBatches = 8;  // on the way from GPUs
+constexpr size_t kMaxHeld = 16u << 20;
+constexpr auto kCudaWait = std::chrono::seconds(5);
+constexpr auto kCudaLook = std::chrono::microseconds(100);
 
 uint64_t now_ns(clockid_t clock) {
   struct timespec now;
@@ -59,6 +63,31 @@ class AllSignalsBlocked {
  private:
   sigset_t before_;
 };
+
+wire::FixedFrame<wire::StatsPayload> stats_frame(uint32_t series, const pawl_stats& stats) {
+  wire::StatsPayload payload{series,    0,         stats.count, stats.nan,     stats.inf,        stats.zero,
+                             stats.min, stats.max, stats.sum,   stats.abs_sum, stats.square_sum, {}};
+  std::memcpy(payload.magnitude, stats.magnitude, sizeof payload.magnitude);
+  return wire::make_frame(RecordType::stats, payload);
+}
+
+wire::FrameHeader header_of(const uint8_t* frame) {
+  wire::FrameHeader header;
+  std::memcpy(&header, frame, sizeof header);
+  return header;
+}
+
+RecordType type_of(const uint8_t* frame) {
+  return static_cast<RecordType>(header_of(frame).type);
+}
+
+size_t frame_size(const uint8_t* frame) {
+  return wire::kFrameHeaderSize + header_of(frame).length;
+}
+
+bool is_of_step(const uint8_t* frame) {
+  return type_of(frame) == RecordType::step_begin || type_of(frame) == RecordType::step_end;
+}
 
 }  // namespace
 
@@ -125,6 +154,12 @@ Recorder::~Recorder() {
 }
 
 void Recorder::close(std::unique_ptr<Recorder> recorder) {
+  {
+    const std::lock_guard lock(recorder->cuda_mutex_);
+    recorder->let_go(kCudaWait, 0);
+    const std::lock_guard frames(recorder->mutex_);
+    while (!recorder->held_.empty()) recorder->let_go_front(false);
+  }
   bool stopped;
   {
     std::unique_lock lock(recorder->mutex_);
@@ -142,10 +177,6 @@ void Recorder::close(std::unique_ptr<Recorder> recorder) {
 
 bool Recorder::in_forked_child() const {
   return fork_generation_ != fork_generation();
-}
-
-const char* Recorder::last_error() const {
-  return has_error_.load(std::memory_order_acquire) ? error_.c_str() : "";
 }
 
 pawl_status Recorder::declare(std::string_view name, pawl_kind kind, pawl_dtype dtype, const int64_t* shape,
@@ -213,7 +244,7 @@ pawl_status Recorder::push_request(uint64_t generation, uint32_t origin, std::st
   std::vector<uint8_t> frame;
   wire::append_frame(frame, RecordType::request, {{&payload, sizeof payload}, {text.data(), text.size()}});
   const std::lock_guard lock(mutex_);
-  return push(frame.data(), frame.size(), Importance::observation);
+  return push(frame.data(), frame.size());
 }
 
 pawl_status Recorder::begin_step(uint64_t step, uint32_t mode) {
@@ -222,19 +253,17 @@ pawl_status Recorder::begin_step(uint64_t step, uint32_t mode) {
   const std::lock_guard lock(mutex_);
   current_step_ = step;
   step_open_ = true;
-  step_lost_ = false;
-  const pawl_status status = push(frame.data(), frame.size(), Importance::step);
-  if (status != PAWL_OK) step_lost_ = true;
-  return status;
+  return push(frame.data(), frame.size());
 }
 
 pawl_status Recorder::end_step() {
+  let_go_of_what_has_arrived();
   const std::lock_guard lock(mutex_);
   if (!step_open_) return PAWL_E_ARGUMENT;
   step_open_ = false;
   const auto frame =
       wire::make_frame(RecordType::step_end, wire::StepEndPayload{current_step_, wall_ns(), mono_ns()});
-  const pawl_status status = push(frame.data(), frame.size(), Importance::step);
+  const pawl_status status = push(frame.data(), frame.size());
   std::exchange(observed_, false) ? wake() : wake_soon();
   return status;
 }
@@ -245,10 +274,7 @@ pawl_status Recorder::scalar(uint32_t series, double value) {
 }
 
 pawl_status Recorder::stats(uint32_t series, const pawl_stats& stats) {
-  wire::StatsPayload payload{series,    0,         stats.count, stats.nan,     stats.inf,        stats.zero,
-                             stats.min, stats.max, stats.sum,   stats.abs_sum, stats.square_sum, {}};
-  std::memcpy(payload.magnitude, stats.magnitude, sizeof payload.magnitude);
-  const auto frame = wire::make_frame(RecordType::stats, payload);
+  const auto frame = stats_frame(series, stats);
   return push_observation(series, frame.data(), frame.size());
 }
 
@@ -258,7 +284,8 @@ pawl_status Recorder::values(uint32_t series, std::string_view head, const void*
   const uint64_t framed = total + pieces * (wire::kFrameHeaderSize + sizeof(wire::RawTensorPayload));
   const std::lock_guard lock(mutex_);
   if (series >= ids_.size()) return PAWL_E_ARGUMENT;
-  if (framed > ring_.capacity() / 2 || ring_.free() < framed + kStepReserve) return drop(PAWL_E_FULL);
+  const bool fits = held_.empty() ? ring_.free() >= framed + kStepReserve : held_bytes_ + framed <= kMaxHeld;
+  if (framed > ring_.capacity() / 2 || !fits) return drop(PAWL_E_FULL);
   observed_ = true;
   const auto* elements = static_cast<const uint8_t*>(data);
   std::vector<uint8_t> frame;
@@ -272,7 +299,7 @@ pawl_status Recorder::values(uint32_t series, std::string_view head, const void*
                        {{&payload, sizeof payload},
                         {front.data(), front.size()},
                         {elements + (at + front.size() - head.size()), bytes - front.size()}});
-    const pawl_status status = push(frame.data(), frame.size(), Importance::observation);
+    const pawl_status status = push(frame.data(), frame.size());
     if (status != PAWL_OK) return status;
     at += bytes;
   }
@@ -310,20 +337,102 @@ pawl_status Recorder::push_observation(uint32_t series, const uint8_t* frame, si
   const std::lock_guard lock(mutex_);
   if (series >= ids_.size()) return PAWL_E_ARGUMENT;
   observed_ = true;
-  return push(frame, size, Importance::observation);
+  return push(frame, size);
 }
 
-pawl_status Recorder::push(const uint8_t* frame, size_t size, Importance importance) {
+pawl_status Recorder::push(const uint8_t* frame, size_t size) {
+  if (held_.empty()) return put_in_ring(frame, size);
+  if (held_bytes_ + size > kMaxHeld && !is_of_step(frame)) return drop(PAWL_E_FULL);
+  held_.back().after.insert(held_.back().after.end(), frame, frame + size);
+  held_bytes_ += size;
+  return PAWL_OK;
+}
+
+pawl_status Recorder::put_in_ring(const uint8_t* frame, size_t size) {
+  const bool begins_step = type_of(frame) == RecordType::step_begin;
+  if (begins_step) step_lost_ = false;
   if (write_failed_) {
     step_lost_ = true;
     return drop(PAWL_E_IO);
   }
-  const size_t reserve = importance == Importance::observation ? kStepReserve : 0;
-  if (step_lost_ || ring_.free() < size + reserve) return drop(PAWL_E_FULL);
+  const size_t reserve = is_of_step(frame) ? 0 : kStepReserve;
+  if (step_lost_ || ring_.free() < size + reserve) {
+    step_lost_ = step_lost_ || begins_step;
+    return drop(PAWL_E_FULL);
+  }
   ring_.write(frame, size);
   ++ring_records_;
   if (ring_.used() > ring_.capacity() / 4) wake();
   return PAWL_OK;
+}
+
+pawl_status Recorder::cuda_tensors(const pawl_tensor* tensors, size_t count, int device, void* stream) {
+  if (count == 0) return PAWL_OK;
+  const std::lock_guard cuda(cuda_mutex_);
+  let_go(kCudaWait, kMaxBatches - 1);
+  Held held{nullptr, {}};
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < count; ++i) {
+      if (tensors[i].series >= ids_.size()) return PAWL_E_ARGUMENT;
+    }
+    if (held_.size() >= kMaxBatches) {
+      dropped_.fetch_add(count, std::memory_order_relaxed);
+      return PAWL_E_FULL;
+    }
+  }
+  held.batch = cuda_.launch(tensors, count, device, stream);
+  if (held.batch == nullptr) {
+    cuda_error_.remember(cuda_.error());
+    return PAWL_E_CUDA;
+  }
+  const std::lock_guard lock(mutex_);
+  observed_ = true;
+  held_.push_back(std::move(held));
+  holds_.store(true, std::memory_order_relaxed);
+  return PAWL_OK;
+}
+
+void Recorder::let_go_of_what_has_arrived() {
+  if (!holds_.load(std::memory_order_relaxed)) return;
+  const std::unique_lock cuda(cuda_mutex_, std::try_to_lock);  // somebody else does it
+  if (cuda) let_go(std::chrono::nanoseconds(0), 0);
+}
+
+// From the oldest, what has arrived; waits as long as `patience` while more than `at_most` are left.
+void Recorder::let_go(std::chrono::nanoseconds patience, size_t at_most) {
+  using Progress = cuda::Statistics::Progress;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!held_.empty()) {
+    const Progress progress = cuda_.look(*held_.front().batch);
+    if (progress == Progress::running) {
+      if (held_.size() <= at_most || std::chrono::steady_clock::now() >= deadline) return;
+      std::this_thread::sleep_for(kCudaLook);
+      continue;
+    }
+    if (progress == Progress::failed) cuda_error_.remember(cuda_.error());
+    const std::lock_guard lock(mutex_);
+    let_go_front(progress == Progress::done);
+  }
+}
+
+void Recorder::let_go_front(bool arrived) {
+  using cuda::Statistics;
+  const Held held = std::move(held_.front());
+  held_.pop_front();
+  held_bytes_ -= held.after.size();
+  holds_.store(!held_.empty(), std::memory_order_relaxed);
+  const size_t count = Statistics::size(*held.batch);
+  if (!arrived) dropped_.fetch_add(count, std::memory_order_relaxed);
+  for (size_t i = 0; arrived && i < count; ++i) {
+    const auto frame = stats_frame(Statistics::series(*held.batch, i), Statistics::stats(*held.batch, i));
+    put_in_ring(frame.data(), frame.size());
+  }
+  if (arrived) cuda_.finish(*held.batch);
+  for (size_t at = 0; at < held.after.size(); at += frame_size(held.after.data() + at)) {
+    put_in_ring(held.after.data() + at, frame_size(held.after.data() + at));
+  }
+  wake();
 }
 
 pawl_status Recorder::drop(pawl_status status) {
@@ -351,6 +460,7 @@ void Recorder::wait_for_work(std::unique_lock<std::mutex>& lock) {
 }
 
 pawl_status Recorder::flush() {
+  let_go_of_what_has_arrived();
   return wait_written(kFlushWait);
 }
 
@@ -360,12 +470,6 @@ pawl_status Recorder::wait_written(std::chrono::seconds limit) {
   wake();
   const bool done = done_.wait_for(lock, limit, [&] { return flush_done_ >= ticket || stopped_; });
   return done && !write_failed_ ? PAWL_OK : PAWL_E_IO;
-}
-
-void Recorder::remember(const ErrorText& error) {
-  if (has_error_.load(std::memory_order_relaxed)) return;
-  error_ = error;
-  has_error_.store(true, std::memory_order_release);
 }
 
 void Recorder::run() {
@@ -378,7 +482,7 @@ void Recorder::run() {
   const std::lock_guard lock(mutex_);
   if (!error.empty()) {
     write_failed_ = true;
-    remember(error);
+    error_.remember(error);
   }
   stopped_ = true;
   done_.notify_all();
@@ -402,7 +506,7 @@ void Recorder::write_batches() {
     } else {
       dropped_.fetch_add(batch.records, std::memory_order_relaxed);
       step_lost_ = true;
-      remember(error);
+      error_.remember(error);
     }
     flush_done_ = batch.flush;
     done_.notify_all();

@@ -16,6 +16,10 @@
 // free; should even the begin not fit, the whole step is dropped: no record is ever read as another step's.
 // When the file system refuses, records are dropped, and a new segment is tried every second.
 //
+// Statistics that a GPU computes arrive later than they are asked for. Until they are there, what is recorded
+// after them is held back in the order it came, so that every record is read as one of its own step, and a
+// step ends in the trace when it is whole. Every end of a step lets go what has arrived.
+//
 // Threads: every public method may be called from any thread of the process that opened it.
 #pragma once
 
@@ -23,6 +27,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +38,7 @@
 #include <vector>
 
 #include "hooks/capture/control.h"
+#include "hooks/capture/cuda.h"
 #include "hooks/capture/error_text.h"
 #include "hooks/capture/frame.h"
 #include "hooks/capture/include/pawl/capture.h"
@@ -68,6 +74,8 @@ class Recorder {
                     uint32_t classes);
   pawl_status hash(uint32_t series, uint64_t digest);
   pawl_status fine_histogram(uint32_t series, const pawl_fine_histogram& histogram);
+  // REQUIRES: each cuda::is_readable(). PAWL_E_CUDA: nothing is recorded, cuda_error() says why.
+  pawl_status cuda_tensors(const pawl_tensor* tensors, size_t count, int device, void* stream);
   pawl_status flush();
 
   uint64_t request_generation() const { return control_.generation(); }
@@ -77,10 +85,15 @@ class Recorder {
   pawl_status note_request(std::string_view text);
   bool stop_requested() const { return control_.stop_requested(); }
   uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
-  const char* last_error() const;
+  const char* last_error() const { return error_.c_str(); }
+  const char* cuda_error() const { return cuda_error_.c_str(); }
 
  private:
-  enum class Importance { observation, step };
+  // What waits for a GPU: a batch, and the frames that were recorded after it and before the next one.
+  struct Held {
+    cuda::Statistics::Batch* batch;
+    std::vector<uint8_t> after;
+  };
 
   Recorder(const pawl_capture_options& options, uint64_t segment_bytes);
 
@@ -88,14 +101,17 @@ class Recorder {
   void start();
   void keep_declarations();  // mutex_ held
   pawl_status wait_written(std::chrono::seconds limit);
-  pawl_status push(const uint8_t* frame, size_t size, Importance importance);  // mutex_ held
+  pawl_status push(const uint8_t* frame, size_t size);         // mutex_ held
+  pawl_status put_in_ring(const uint8_t* frame, size_t size);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
   pawl_status push_request(uint64_t generation, uint32_t origin, std::string_view text);
   pawl_status drop(pawl_status status);
   void wake();
   void wake_soon();
   void wait_for_work(std::unique_lock<std::mutex>& lock);
-  void remember(const ErrorText& error);
+  void let_go(std::chrono::nanoseconds patience, size_t at_most);  // cuda_mutex_ held
+  void let_go_front(bool arrived);                                 // cuda_mutex_ and mutex_ held
+  void let_go_of_what_has_arrived();
 
   void run();
   void write_batches();
@@ -120,10 +136,17 @@ class Recorder {
   std::thread thread_;
 
   std::atomic<uint64_t> dropped_{0};
-  std::atomic<bool> has_error_{false};
 
-  // Under mutex_.
-  mutable std::mutex mutex_;
+  // Taken before mutex_, never after it.
+  std::mutex cuda_mutex_;
+  cuda::Statistics cuda_;  // under cuda_mutex_
+  FirstError cuda_error_;  // set under cuda_mutex_
+  std::atomic<bool> holds_{false};
+
+  // Under mutex_; what is held is also added and removed under cuda_mutex_ only.
+  std::mutex mutex_;
+  std::deque<Held> held_;
+  size_t held_bytes_ = 0;
   std::condition_variable work_;  // the writer waits
   std::condition_variable done_;  // flush and close wait
   Ring ring_;
@@ -135,7 +158,7 @@ class Recorder {
   uint64_t dropped_written_ = 0;
   uint64_t current_step_ = 0;
   bool step_open_ = false;
-  bool step_lost_ = false;  // its begin was dropped: nothing is recorded until the next one
+  bool step_lost_ = false;  // the begin put in the ring last was dropped: nothing goes there until the next
   bool write_failed_ = false;
   bool observed_ = false;  // since the last end of a step
   bool wake_ = false;
@@ -144,7 +167,7 @@ class Recorder {
   bool stopped_ = false;  // the writer thread has left its loop
   uint64_t flush_asked_ = 0;
   uint64_t flush_done_ = 0;
-  ErrorText error_;  // written once, before has_error_
+  FirstError error_;
 };
 
 }  // namespace pawl::capture

@@ -3,8 +3,8 @@
  * The library depends on libc and libstdc++ only. It never throws, never aborts the training, never blocks
  * it: records go into a bounded ring, one background thread writes them to segment files; when the ring is
  * full a record is dropped and counted. The ring is a file where the file system allows it: what was recorded
- * when the process is killed comes into the trace all the same (schema/trace.md). Errors are sticky and readable with pawl_capture_last_error(); no
- * caller is obliged to check anything.
+ * when the process is killed comes into the trace all the same (schema/trace.md). Errors are sticky and
+ * readable with pawl_capture_last_error(); no caller is obliged to check anything.
  *
  * Threads: one writer handle may be used from several threads; calls on it are serialised inside.
  * Fork: a child of fork() inherits a dead handle: every call on it is a no-op returning PAWL_E_FORKED.
@@ -32,7 +32,8 @@ typedef enum pawl_status {
   PAWL_E_FORKED = 4, /* the handle belongs to the parent process */
   PAWL_E_BUSY = 5,   /* another process already records this rank (pawl_capture_open); the request is being
                         changed (pawl_capture_request) */
-  PAWL_E_MEMORY = 6
+  PAWL_E_MEMORY = 6,
+  PAWL_E_CUDA = 7 /* no statistics on the GPU (pawl_capture_cuda_error); copied to the host they can be had */
 } pawl_status;
 
 typedef enum pawl_dtype {
@@ -227,6 +228,25 @@ typedef struct pawl_strided_tensor {
 
 PAWL_API pawl_status pawl_capture_strided_tensors(pawl_capture* capture, const pawl_strided_tensor* tensors,
                                                   size_t count, size_t tensor_size);
+
+/* pawl_capture_tensors of tensors in the memory of one NVIDIA GPU (`data`: pointers there, aligned to their
+ * elements), computed there without waiting for it and recorded in the step in progress. `device` counts as
+ * the CUDA runtime of this process does, whose primary context is used; `stream` is the CUstream or
+ * cudaStream_t that the work on the tensors was put on, NULL the default one, and must not be capturing a
+ * graph. The tensors may be changed or freed in the order of that stream as soon as the call returns.
+ *
+ * What is recorded from here on is held back until the results have arrived, and goes into the trace in its
+ * order; each end of a step looks. At most 8 calls are under way: one more waits for the oldest, close for
+ * all, up to five seconds; what is then missing is dropped and counted. Memory for the results is allocated
+ * by the first calls and when a batch is larger than any before.
+ *
+ * PAWL_E_CUDA: the driver (libcuda.so.1, or what PAWL_CUDA_LIB names) cannot be loaded or reported an error.
+ * It is returned for good then, and nothing was recorded: copy the tensors and use pawl_capture_tensors. */
+PAWL_API pawl_status pawl_capture_cuda_tensors(pawl_capture* capture, const pawl_tensor* tensors,
+                                               size_t count, size_t tensor_size, int device, void* stream);
+
+/* Why the GPU is not used, "" when nothing failed. Valid until the handle is closed. */
+PAWL_API const char* pawl_capture_cuda_error(const pawl_capture* capture);
 
 /* 1 when the supervisor asked this attempt to stop. Reads one mapped word: cheap enough for every step. */
 PAWL_API int pawl_capture_stop_requested(pawl_capture* capture);
