@@ -7,7 +7,7 @@ import ctypes
  SPAN, BATCH, HASH) = range(14)
 F32, F64, F16, BF16, I8, I16, I32, I64, U8, BOOL = range(10)
 
-_OK, _E_FULL, _E_BUSY = 0, 3, 5
+_OK, _E_FULL, _E_BUSY, _E_CUDA = 0, 3, 5, 7
 _REQUEST_CAPACITY = 65536
 _TENSOR_SIZE, _STRIDED_TENSOR_SIZE = 24, 40
 
@@ -78,6 +78,8 @@ _LONG = {
     "open": (_STATUS, [ctypes.POINTER(_Options), ctypes.POINTER(_HANDLE)]),
     "tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]),
     "strided_tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]),
+    "cuda_tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int,
+                               ctypes.c_void_p]),
     "close": (None, [_HANDLE]),
 }
 _SHORT = {
@@ -92,6 +94,7 @@ _SHORT = {
     "next_step": (_U64, [_HANDLE, _U64, ctypes.c_uint32]),
     "request": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(_U64)]),
     "last_error": (ctypes.c_char_p, [_HANDLE]),
+    "cuda_error": (ctypes.c_char_p, [_HANDLE]),
 }
 
 
@@ -215,6 +218,18 @@ class Capture:
             words.extend((pointer, layout.shape, layout.strides, layout.dims | series << 32, code))
         self._check(self._library._strided_tensors(self._handle, words.buffer_info()[0], len(tensors),
                                                    _STRIDED_TENSOR_SIZE))
+
+    def cuda_tensors(self, batch, device, stream):
+        """tensors() of tensors on a GPU, without waiting. False when it cannot: they have to be copied to the host."""
+        words = array.array("Q", batch)
+        status = self._library._cuda_tensors(self._handle, words.buffer_info()[0], len(batch) // 3, _TENSOR_SIZE,
+                                             device, stream)
+        if status != _E_CUDA:
+            self._check(status)
+        return status != _E_CUDA
+
+    def cuda_error(self):
+        return (self._library._cuda_error(self._handle) or b"").decode("utf-8", "replace")
 
     def close(self):
         handle, self._handle = self._handle, None

@@ -7,7 +7,7 @@ class Record:
     """Values gather here until their step ends. In the record a step begins when the one before ends, so that its
     duration is all of it.
 
-    Values on a GPU would cost a synchronisation per step. The end of a step that captured no tensors is therefore
+    Values on a GPU would cost a synchronisation per step. The end of a step that waited for no tensors is therefore
     held back until the next one ends or captures: by then its values have arrived.
     """
 
@@ -16,6 +16,7 @@ class Record:
         self._capture = None  # before that, values gather for the first step
         self._values = {}  # (kind, name) -> float, or what will be one (Deferred, Mean), of the step in progress
         self._held = None  # the same of the step before, which has not ended in the record
+        self._waited = False  # for tensors, in this step: its values are there too
 
     def is_open(self):
         return self._capture is not None
@@ -41,22 +42,33 @@ class Record:
     def tensors(self, batch):
         """See Capture.tensors."""
         self._settle()
+        self._waited = True
         self._capture.tensors(batch)
 
     def strided_tensors(self, tensors):
         """See Capture.strided_tensors."""
         self._settle()
+        self._waited = True
         self._capture.strided_tensors(tensors)
+
+    def cuda_tensors(self, batch, device, stream):
+        """See Capture.cuda_tensors."""
+        self._settle()
+        return self._capture.cuda_tensors(batch, device, stream)
+
+    def cuda_error(self):
+        return self._capture.cuda_error()
 
     def stats(self, name, kind, dtype, shape, stats):
         self._settle()
+        self._waited = True
         self._capture.stats(self._capture.series((kind, name), dtype, shape), stats)
 
-    def end_step(self, captured):
-        """`captured`: whether it recorded tensors."""
+    def end_step(self):
         self._settle()
         values, self._values = self._values, {}
-        hold = not captured and _any_waits(values)
+        hold = not self._waited and _any_waits(values)
+        self._waited = False
         self.step += 1
         if hold:
             self._held = values

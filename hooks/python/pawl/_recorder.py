@@ -27,6 +27,7 @@ import torch
 
 from . import _library
 from ._activations import ModuleHooks
+from ._device import Gpus
 from ._environment import CaptureRequest, rank_and_world
 from ._names import Namer
 from ._numbers import Mean
@@ -34,7 +35,6 @@ from ._record import Record
 from ._tensors import as_number, capturing_cuda_graph, on_host, type_code_in_place
 
 _OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "updates"))
-_OF_TENSORS = _OF_PARAMETERS | {"activations"}
 
 # So many steps of other optimisers without one of the main optimiser mean that training has moved on to another.
 HAND_OVER = 100
@@ -95,6 +95,7 @@ class Recorder:
         self._ask_for(request)
         self._library = self._hooks = self._pid = None
         self._namer = Namer()
+        self._gpus = Gpus()
         self._models = {}  # id of optimiser -> _Model
         self._main = None
         # id of the main optimiser while nothing is recorded in the step in progress. Most steps may be like that, so
@@ -320,7 +321,7 @@ class Recorder:
     def _capture_tensors(self, model, tensors):
         """`tensors`: [(kind, name, tensor)]. One call of the library for all: it costs more than a small tensor."""
         batch, strided, copies = [], [], []
-        for kind, name, tensor in tensors:
+        for kind, name, tensor in self._gpus.capture(self._record, tensors, functools.partial(self._series, model)):
             values, code = tensor, type_code_in_place(tensor)
             if code is None:
                 host = on_host(tensor)
@@ -330,8 +331,7 @@ class Recorder:
                 copies.append(values)  # until the library has read it
             series = model.series.get((kind, name))
             if series is None:
-                series = self._record.series(name, kind, code, tuple(tensor.shape))
-                model.series[kind, name] = series
+                series = self._series(model, kind, name, tensor, code)
             if values is tensor or values.is_contiguous():
                 batch += (values.data_ptr(), values.numel(), series | code << 32)
             else:
@@ -340,6 +340,12 @@ class Recorder:
             self._record.tensors(batch)
         if strided:
             self._record.strided_tensors(strided)
+
+    def _series(self, model, kind, name, tensor, code):
+        series = model.series.get((kind, name))
+        if series is None:
+            series = model.series[kind, name] = self._record.series(name, kind, code, tuple(tensor.shape))
+        return series
 
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index
@@ -358,7 +364,7 @@ class Recorder:
     def _finish_step(self):
         if "activations" in self._due:
             self._capture_activations()
-        self._record.end_step(bool(self._due & _OF_TENSORS))
+        self._record.end_step()
         self._begin_step()
 
     def _begin_step(self):

@@ -20,11 +20,10 @@ def type_code_in_place(tensor):
     return _DTYPES.get(tensor.dtype) if plain else None
 
 
-def on_host(tensor):
-    """(CPU tensor, type code), or None for what has no statistics: complex, quantized, meta.
+def strided(tensor):
+    """(tensor of plain memory, type code) wherever it is, or None for what has no statistics: complex, quantized, meta.
 
-    A CPU tensor is returned without a copy, with the strides that it has. A sparse gradient stands for its stored values, a sharded
-    parameter (DTensor) for the shard of this rank.
+    A sparse gradient stands for its stored values, a sharded parameter (DTensor) for the shard of this rank.
     """
     tensor = tensor.detach()
     if hasattr(tensor, "to_local"):
@@ -34,6 +33,15 @@ def on_host(tensor):
     code = _DTYPES.get(tensor.dtype)
     if code is None or tensor.layout is not torch.strided or tensor.device.type == "meta":
         return None
+    return tensor, code
+
+
+def on_host(tensor):
+    """(CPU tensor, type code), or None as strided(). A CPU tensor is returned without a copy, with its strides."""
+    found = strided(tensor)
+    if found is None:
+        return None
+    tensor, code = found
     return tensor.cpu().resolve_neg(), code  # the imaginary part of conj() has other signs in memory
 
 

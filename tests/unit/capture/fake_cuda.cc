@@ -37,6 +37,7 @@ struct State {
   std::string failing;
   int code = 0;
   int queries = 0;
+  bool at_once = false;
   bool capturing = false;
   Counts counts{};
 };
@@ -87,6 +88,10 @@ void run_locked(void* stream) {
     work.front()();
     work.pop_front();
   }
+}
+
+void put(void* stream, std::function<void()> work) {
+  state().at_once ? work() : state().streams[stream].push_back(std::move(work));
 }
 
 int allocate(void** out, size_t bytes) {
@@ -154,7 +159,10 @@ extern "C" {
 
 int cuInit(unsigned) {
   const Call call("cuInit");
-  if (const char* queries = std::getenv("PAWL_FAKE_CUDA_QUERIES")) state().queries = std::atoi(queries);
+  if (const char* queries = std::getenv("PAWL_FAKE_CUDA_QUERIES")) {
+    state().queries = std::atoi(queries);
+    state().at_once = true;
+  }
   return call.code();
 }
 int cuGetErrorString(int code, const char** text) {
@@ -245,7 +253,7 @@ int cuMemHostGetDevicePointer_v2(void** out, void* memory, unsigned) {
 int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void* stream) {
   const Call call("cuMemcpyHtoDAsync_v2");
   const int code = call.code_in_context();
-  if (code == 0) state().streams[stream].push_back([=] { std::memcpy(to, from, bytes); });
+  if (code == 0) put(stream, [=] { std::memcpy(to, from, bytes); });
   return code;
 }
 int cuLaunchKernel(const char* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
@@ -261,8 +269,7 @@ int cuLaunchKernel(const char* function, unsigned grid_x, unsigned grid_y, unsig
   }
   ++state().counts.launches;
   const Work work = *static_cast<const Work*>(arguments[0]);
-  state().streams[stream].push_back(
-      [=] { reduce ? reduce_on_host(work, grid_x) : fold_on_host(work, grid_x); });
+  put(stream, [=] { reduce ? reduce_on_host(work, grid_x) : fold_on_host(work, grid_x); });
   return 0;
 }
 
@@ -284,13 +291,16 @@ int cuEventRecord(FakeEvent* event, void* stream) {
   if (const int code = call.code_in_context(); code != 0) return code;
   if (current.back() != event->context) ++state().counts.violations;
   *event = {event->context, stream, false};
-  state().streams[stream].push_back([=] { event->happened = true; });
+  if (!state().at_once) put(stream, [=] { event->happened = true; });
   return 0;
 }
 int cuEventQuery(FakeEvent* event) {
   const Call call("cuEventQuery");
   if (const int code = call.code_outside_capture(); code != 0) return code;
-  if (++event->queries == state().queries) run_locked(event->stream);
+  if (++event->queries == state().queries) {
+    run_locked(event->stream);
+    event->happened = true;
+  }
   return event->happened ? 0 : kNotReady;
 }
 

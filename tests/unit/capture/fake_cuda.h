@@ -14,7 +14,8 @@ void run(void* stream);
 // Something that the training puts on a stream.
 void enqueue(void* stream, std::function<void()> work);
 // From now on an event is found to have happened when it has been asked for so many times; 0 means that only
-// run() does work. PAWL_FAKE_CUDA_QUERIES sets it for a process that cannot call this.
+// run() does work. PAWL_FAKE_CUDA_QUERIES sets it for a process that cannot call this; there the work is done
+// when it is given, as nothing else of the process goes through a stream, and only the event is late.
 void run_after_queries(int queries);
 
 // From now on this function returns `code` and does nothing; nullptr ends it.
