@@ -5,6 +5,7 @@
 namespace pawl::bench {
 
 int bench_capture(bool json);
+int bench_cuda(bool json);
 int bench_gate(bool json);
 int bench_ingest(bool json);
 int bench_overhead(bool json);

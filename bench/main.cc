@@ -15,6 +15,8 @@ struct Benchmark {
 
 constexpr Benchmark kBenchmarks[] = {
     {"capture", pawl::bench::bench_capture, "tensor statistics against a plain read of the same memory"},
+    {"cuda", pawl::bench::bench_cuda,
+     "tensor statistics on a GPU against a copy of as many bytes; 3 without one"},
     {"gate", pawl::bench::bench_gate, "the statistics of the gate: what they cost, how often they are wrong"},
     {"ingest", pawl::bench::bench_ingest, "a trace from its segments into trace.db and through the rules"},
     {"overhead", pawl::bench::bench_overhead,
