@@ -48,7 +48,7 @@ bool Driver::load(ErrorText& error) {
     return false;
   }
   if (!find_all(library, *this)) {
-    error.set("%s is no usable CUDA driver: it is older than CUDA 10.1", path);
+    error.set("%s is no usable CUDA driver: it is older than CUDA 11", path);
     return false;
   }
   if (const Result result = init(0); result != kSuccess) {

@@ -1,4 +1,5 @@
-// What the kernels of the GPU compute, run on the CPU, against the CPU's own statistics and plain arithmetic.
+// What the kernels of the GPU compute, run on the CPU, against the CPU's own statistics and plain arithmetic:
+// their code, and the PTX that was made of it.
 #include "hooks/capture/cuda_kernel.h"
 
 #include <gtest/gtest.h>
@@ -14,6 +15,9 @@
 #include "hooks/capture/cuda.h"
 #include "hooks/capture/stats.h"
 #include "tests/unit/capture/kernel_on_host.h"
+#if PAWL_HAS_CUDA_COMPILER
+#include "tests/unit/capture/ptx_on_host.h"
+#endif
 
 namespace pawl::capture {
 namespace {
@@ -21,6 +25,38 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kDenormal = 1e-40f;
+
+using Launch = void (*)(const cuda::Work& work, uint32_t blocks);
+
+// Both kernels, one way.
+struct Way {
+  const char* name;
+  Launch reduce, fold;
+};
+
+constexpr Way kWays[] = {
+    {"code", cuda::reduce_on_host, cuda::fold_on_host},
+#if PAWL_HAS_CUDA_COMPILER
+    {"ptx",
+     [](const cuda::Work& work, uint32_t blocks) {
+       cuda::ptx::run<cuda::ptx::pawl_reduce>(work, blocks, cuda::kReduceThreads, sizeof(cuda::ReduceShared));
+     },
+     [](const cuda::Work& work, uint32_t blocks) {
+       cuda::ptx::run<cuda::ptx::pawl_fold>(work, blocks, cuda::kFoldThreads, sizeof(cuda::FoldShared));
+     }},
+#endif
+};
+
+const Way* way = nullptr;
+
+class CudaKernel : public testing::TestWithParam<Way> {
+ protected:
+  void SetUp() override { way = &GetParam(); }
+};
+std::string way_name(const testing::TestParamInfo<Way>& info) {
+  return info.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(Way, CudaKernel, testing::ValuesIn(kWays), way_name);
 
 struct Input {
   const void* data;
@@ -39,8 +75,8 @@ std::vector<pawl_stats> on_gpu(const std::vector<Input>& inputs) {
   }
   std::vector<cuda::Sums> chunks(tensor_of_chunk.size()), results(tensors.size());
   const cuda::Work work{tensors.data(), tensor_of_chunk.data(), chunks.data(), results.data()};
-  cuda::reduce_on_host(work, static_cast<uint32_t>(chunks.size()));
-  cuda::fold_on_host(work, static_cast<uint32_t>(results.size()));
+  way->reduce(work, static_cast<uint32_t>(chunks.size()));
+  way->fold(work, static_cast<uint32_t>(results.size()));
   std::vector<pawl_stats> stats;
   for (size_t i = 0; i < inputs.size(); ++i) stats.push_back(cuda::stats_of(results[i], inputs[i].count));
   return stats;
@@ -86,12 +122,12 @@ std::vector<float> normal_floats(size_t count, float scale, unsigned seed) {
   return data;
 }
 
-TEST(CudaKernel, Empty) {
+TEST_P(CudaKernel, Empty) {
   expect_same_as_cpu(std::vector<float>(), PAWL_F32);
   EXPECT_TRUE(on_gpu({}).empty());
 }
 
-TEST(CudaKernel, SmallKnownVector) {
+TEST_P(CudaKernel, SmallKnownVector) {
   const std::vector<float> data = {0.5f, 1, -2, 0, kNan, -kInf, kDenormal, -0.0f};
   const pawl_stats got = on_gpu({{data.data(), PAWL_F32, data.size()}})[0];
   EXPECT_EQ(got.count, 8u);
@@ -108,7 +144,7 @@ TEST(CudaKernel, SmallKnownVector) {
   EXPECT_EQ(got.magnitude[10], 2u);  // 1 and 2
 }
 
-TEST(CudaKernel, EverySizeAroundAVectorAGroupAndAChunk) {
+TEST_P(CudaKernel, EverySizeAroundAVectorAGroupAndAChunk) {
   const size_t wave = 4 * size_t{cuda::kReduceThreads}, group = size_t{cuda::kGroup} * cuda::kReduceThreads;
   for (const size_t count :
        {size_t{1}, size_t{3}, size_t{4}, size_t{5}, size_t{31}, wave - 1, wave, wave + 1, 3 * wave + 5,
@@ -131,7 +167,7 @@ void expect_same_at_every_start(const std::vector<T>& data, pawl_dtype dtype) {
   }
 }
 
-TEST(CudaKernel, EveryAlignment) {
+TEST_P(CudaKernel, EveryAlignment) {
   const auto floats = normal_floats(cuda::kChunk + 1000, 1.0f, 1);
   expect_same_at_every_start(floats, PAWL_F32);
   std::vector<uint16_t> brains;
@@ -147,7 +183,7 @@ TEST(CudaKernel, EveryAlignment) {
   expect_same_at_every_start(doubles, PAWL_F64);
 }
 
-TEST(CudaKernel, EveryMagnitude) {
+TEST_P(CudaKernel, EveryMagnitude) {
   std::vector<float> data;
   for (int exponent = -149; exponent < 128; ++exponent) {
     for (const float x : {std::ldexp(1.0f, exponent), -std::nextafter(std::ldexp(1.0f, exponent), 0.0f)}) {
@@ -160,7 +196,7 @@ TEST(CudaKernel, EveryMagnitude) {
   expect_same_as_cpu(wide, PAWL_F64);
 }
 
-TEST(CudaKernel, SpecialsAnywhere) {
+TEST_P(CudaKernel, SpecialsAnywhere) {
   const size_t size = cuda::kChunk + 500;
   for (const size_t at : {size_t{0}, size_t{17}, size_t{cuda::kChunk} - 1, size_t{cuda::kChunk}, size - 1}) {
     for (const float special : {kNan, -kNan, kInf, -kInf, 0.0f, -0.0f, kDenormal, 3e38f, -3e38f, 1e-30f}) {
@@ -172,7 +208,7 @@ TEST(CudaKernel, SpecialsAnywhere) {
   }
 }
 
-TEST(CudaKernel, AllTheSameSpecial) {
+TEST_P(CudaKernel, AllTheSameSpecial) {
   for (const float special : {kNan, kInf, -kInf, 0.0f, kDenormal, -3e38f, 1e-30f, 1e-22f, 1e-15f}) {
     SCOPED_TRACE(special);
     expect_same_as_cpu(std::vector<float>(cuda::kChunk + 300, special), PAWL_F32);
@@ -180,21 +216,21 @@ TEST(CudaKernel, AllTheSameSpecial) {
   }
 }
 
-TEST(CudaKernel, EveryScale) {
+TEST_P(CudaKernel, EveryScale) {
   for (int exponent = -140; exponent <= 120; exponent += 10) {
     SCOPED_TRACE(exponent);
     expect_same_as_cpu(normal_floats(40000, std::ldexp(1.0f, exponent), 3), PAWL_F32);
   }
 }
 
-TEST(CudaKernel, EveryHalfAndBrainFloat) {
+TEST_P(CudaKernel, EveryHalfAndBrainFloat) {
   std::vector<uint16_t> data(65536 * 2);
   for (uint32_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint16_t>(i * 40503);  // in no order
   expect_same_as_cpu(data, PAWL_F16);
   expect_same_as_cpu(data, PAWL_BF16);
 }
 
-TEST(CudaKernel, Integers) {
+TEST_P(CudaKernel, Integers) {
   std::vector<int8_t> i8;
   std::vector<int16_t> i16;
   std::vector<uint8_t> u8;
@@ -215,12 +251,12 @@ TEST(CudaKernel, Integers) {
   expect_same_as_cpu(i64, PAWL_I64);
 }
 
-TEST(CudaKernel, DoublesOverflowAsOnTheCpu) {
+TEST_P(CudaKernel, DoublesOverflowAsOnTheCpu) {
   expect_same_as_cpu(std::vector<double>{1e-310, -1e300, 0.0, std::nan(""), HUGE_VAL, 3.0}, PAWL_F64);
 }
 
 // Against the definition and not the CPU's kernel: the documented bounds hold.
-TEST(CudaKernel, TenMillionFloats) {
+TEST_P(CudaKernel, TenMillionFloats) {
   const auto data = normal_floats(10'000'000, 0.02f, 11);
   long double sum = 0, abs_sum = 0, square_sum = 0;
   for (const float x : data) {
@@ -238,7 +274,7 @@ TEST(CudaKernel, TenMillionFloats) {
 }
 
 // The worst that rounding can do to a group: all of one size, so that no errors cancel.
-TEST(CudaKernel, EqualFloatsStayWithinTheBound) {
+TEST_P(CudaKernel, EqualFloatsStayWithinTheBound) {
   for (const float x : {0.1f, 0.7f, 1.0f / 3, 0x1.fffffep0f}) {
     SCOPED_TRACE(x);
     const std::vector<float> data(1u << 20, x);
@@ -250,7 +286,7 @@ TEST(CudaKernel, EqualFloatsStayWithinTheBound) {
 }
 
 // Many tensors of all sizes and types in one launch do not touch each other, and twice is the same.
-TEST(CudaKernel, ManyTensorsAtOnce) {
+TEST_P(CudaKernel, ManyTensorsAtOnce) {
   const auto floats = normal_floats(3 * cuda::kChunk, 1.0f, 5);
   const std::vector<int64_t> integers(1000, -3);
   std::vector<Input> inputs;
@@ -268,7 +304,7 @@ TEST(CudaKernel, ManyTensorsAtOnce) {
 }
 
 // What a driver needs of the text that is built in: both kernels, for the oldest GPU that is meant.
-TEST(CudaKernel, IsBuiltIn) {
+TEST(CudaKernelText, IsWhatADriverNeeds) {
   if (!PAWL_HAS_CUDA_COMPILER) GTEST_SKIP() << "there was no compiler for it";
   const std::string ptx = cuda::kernel_ptx();
   const auto has = [&](const char* text) { return ptx.find(text) != std::string::npos; };

@@ -60,7 +60,8 @@ class OnGpu(StageTest):
         return rank
 
     def test_every_step_is_recorded_and_none_waits(self):
-        printed, _ = self.run_script(TRAIN, environment=self.environment(request("losses,scalars,weights,biases,gradients,updates")))
+        asked = request("losses,scalars,weights,biases,gradients,updates")
+        printed, _ = self.run_script(TRAIN, environment=self.environment(asked))
         rank = self.assert_recorded(printed)
         for kind in ("bias", "gradient", "update"):
             self.assertEqual(len(rank.curve(kind, "fc1.bias")), 12, kind)
