@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,13 +38,15 @@ struct State {
   std::string failing;
   int code = 0;
   int queries = 0;
+  std::set<void*> memory;
+  std::set<FakeEvent*> events;
   bool at_once = false;
   bool capturing = false;
   Counts counts{};
 };
 
 State& state() {
-  static State all;
+  static State& all = *new State;  // with all that nobody gave back, until the process is gone
   return all;
 }
 
@@ -97,12 +100,14 @@ void put(void* stream, std::function<void()> work) {
 int allocate(void** out, size_t bytes) {
   *out = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(*out, 0xa5, bytes);
+  state().memory.insert(*out);
   ++state().counts.allocations;
   ++state().counts.live;
   return 0;
 }
 
 int give_back(void* memory) {
+  state().memory.erase(memory);
   std::free(memory);
   ++state().counts.allocations;
   --state().counts.live;
@@ -277,11 +282,13 @@ int cuEventCreate(FakeEvent** event, unsigned) {
   const Call call("cuEventCreate");
   if (const int code = call.code_in_context(); code != 0) return code;
   *event = new FakeEvent{current.back()};
+  state().events.insert(*event);
   ++state().counts.live;
   return 0;
 }
 int cuEventDestroy_v2(FakeEvent* event) {
   const Call call("cuEventDestroy_v2");
+  state().events.erase(event);
   delete event;
   --state().counts.live;
   return 0;

@@ -6,7 +6,7 @@
 
 namespace pawl::fake_cuda {
 
-// As after loading. Memory that is still allocated is forgotten.
+// As after loading.
 void reset();
 
 // Work on a stream is done when the test says so: all of what one has, in order.
