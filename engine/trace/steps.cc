@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace pawl::trace {
 
@@ -68,8 +69,10 @@ void StepAssembler::on(Rank& rank, const Header& header, int64_t) {
   rank.start_ns = header.start_ns;
   rank.series.clear();
   rank.open.reset();
+  rank.interrupted.reset();
   break_raw(rank);
   rank.observations.clear();
+  rank.observations_before.clear();
   rank.progress.dropped = 0;
 }
 
@@ -83,7 +86,15 @@ void StepAssembler::on(Rank& rank, const SeriesDeclaration& declaration, int64_t
 }
 
 void StepAssembler::on(Rank& rank, const StepBegin& begin, int64_t now_ms) {
+  if (rank.open && rank.open->mode == kTrain && begin.mode == kEval) {
+    break_raw(rank);
+    rank.interrupted = std::exchange(rank.open, begin);
+    rank.observations_before.swap(rank.observations);
+    return;
+  }
   // The end of the step before was lost.
+  if (rank.open && rank.open->mode == kEval) end_open(rank, begin.wall_ns, begin.mono_ns, now_ms);
+  if (rank.open && rank.open->step == begin.step && begin.mode == kTrain) return;  // goes on after an evaluation
   if (rank.open) close_step(rank, begin.wall_ns, begin.mono_ns, now_ms);
   if (begin.mode == kTrain || begin.mode == kEval) {
     rank.open = begin;
@@ -102,7 +113,7 @@ void StepAssembler::on(Rank& rank, const StatsValue& value, int64_t) {
 
 void StepAssembler::on(Rank& rank, const StepEnd& end, int64_t now_ms) {
   if (rank.open && rank.open->step == end.step) {
-    close_step(rank, end.wall_ns, end.mono_ns, now_ms);
+    end_open(rank, end.wall_ns, end.mono_ns, now_ms);
   } else {
     ++anomalies_.ignored_records;  // its begin was lost
   }
@@ -159,6 +170,13 @@ void StepAssembler::observe(Rank& rank, uint32_t local_series, Observation::Valu
     return;
   }
   rank.observations.push_back({rank.progress.rank, *rank.series[local_series], std::move(value)});
+}
+
+// Ends the open step, and takes up the one that it interrupted.
+void StepAssembler::end_open(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms) {
+  close_step(rank, wall_ns, mono_ns, now_ms);
+  rank.open = std::exchange(rank.interrupted, std::nullopt);
+  rank.observations = std::exchange(rank.observations_before, {});
 }
 
 void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms) {

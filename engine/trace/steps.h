@@ -179,6 +179,8 @@ class StepAssembler {
     std::vector<std::optional<uint32_t>> series;  // local id -> index in the table
     std::optional<StepBegin> open;
     std::vector<Observation> observations;  // of the open step
+    std::optional<StepBegin> interrupted;   // the training step that the open step, an evaluation, stands in
+    std::vector<Observation> observations_before;  // of that one
     RawPiece raw;                           // the tensor whose pieces are coming; total 0: none
     std::vector<RequestChange> requests;    // since the last step that ended
     std::optional<Key> position;            // the training step it ended last
@@ -207,6 +209,7 @@ class StepAssembler {
   }
   void break_raw(Rank& rank);
   void observe(Rank& rank, uint32_t local_series, Observation::Value value);
+  void end_open(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms);
   void close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms);
   Key key_of(const Rank& rank, const StepBegin& begin) const;
   Step& step_at(const Key& key, int64_t now_ms);

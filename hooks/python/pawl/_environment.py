@@ -5,6 +5,8 @@ import re
 import sys
 
 DEFAULT = "losses every=1\nscalars every=1\nweights every=10\nbiases every=10\ngradients every=10"
+NUMBERS = frozenset(("losses", "scalars"))
+BOTH_MODES = frozenset(("train", "eval"))
 
 
 class _Rule:
@@ -13,7 +15,7 @@ class _Rule:
     def __init__(self, words, pattern):
         self.every, self.start, self.end, self.at = 10, 0, None, frozenset()
         self.off = False
-        self.ranks = None
+        self.ranks = self.modes = self.max_size = None
         self.pattern = re.compile(pattern) if pattern else None
         self.known = {}  # name -> whether it is included
         for word in words:
@@ -30,10 +32,16 @@ class _Rule:
                 self.at = frozenset(map(int, value.split(",")))
             elif key == "ranks":
                 self.ranks = frozenset(map(int, value.split(",")))
+            elif key == "modes":
+                self.modes = frozenset(value.split(","))
+            elif key == "max_size":
+                self.max_size = int(value)
 
     def due(self, step):
-        regular = step % self.every == 0 and step >= self.start and (self.end is None or step < self.end)
-        return regular or step in self.at
+        return step % self.every == 0 and self.spans(step) or step in self.at
+
+    def spans(self, step):
+        return step >= self.start and (self.end is None or step < self.end)
 
     def next_due(self, step):
         """The first step from `step` on that is due; infinity if there is none."""
@@ -60,23 +68,42 @@ class CaptureRequest:
             rule = _Rule(words[1:], pattern)
             if rule.ranks is None or rank in rule.ranks:
                 self._rules[words[0]] = rule
-        self._rules = {collection: rule for collection, rule in self._rules.items() if not rule.off}
+        asked = {collection: rule for collection, rule in self._rules.items() if not rule.off}
+        for collection, rule in asked.items():
+            if rule.modes is None:
+                rule.modes = BOTH_MODES if collection in NUMBERS else frozenset(("train",))
+        self._rules = asked
+        self._trained = {collection: rule for collection, rule in asked.items() if "train" in rule.modes}
 
     def due(self, step):
         """The collections to record in a step."""
-        return frozenset(collection for collection, rule in self._rules.items() if rule.due(step))
+        return frozenset(collection for collection, rule in self._trained.items() if rule.due(step))
 
     def next_due(self, step):
         """The first step from `step` on in which anything is recorded."""
-        return min((rule.next_due(step) for rule in self._rules.values()), default=float("inf"))
+        return min((rule.next_due(step) for rule in self._trained.values()), default=float("inf"))
+
+    def evaluated(self, step=None):
+        """The collections to record in an evaluation that follows a step, or any step. There are few evaluations, and
+        `every` counts steps: they are recorded one and all."""
+        return frozenset(collection for collection, rule in self._rules.items() if "eval" in rule.modes
+                         and (step is None or step in rule.at or rule.spans(step)))
+
+    def max_size(self, collection):
+        rule = self._rules.get(collection)
+        return rule.max_size if rule is not None else None
 
     def pattern(self, collection):
         rule = self._rules.get(collection)
         return rule.pattern if rule is not None else None
 
-    def includes(self, collection, name):
+    def includes(self, collection, name, tensor=None):
+        """`tensor`: what is to be recorded, where that is known."""
         rule = self._rules.get(collection)
         if rule is None:
+            return False
+        if rule.max_size is not None and tensor is not None \
+                and tensor.numel() * tensor.element_size() > rule.max_size:
             return False
         if rule.pattern is None:
             return True

@@ -189,8 +189,8 @@ class Capture:
         self._check(status)
         return generation.value, text.value.decode("utf-8", "replace")
 
-    def begin(self, step):
-        self._check(self._library._step_begin(self._handle, step, 0))
+    def begin(self, step, mode=0):
+        self._check(self._library._step_begin(self._handle, step, mode))
 
     def end(self):
         self._check(self._library._step_end(self._handle))

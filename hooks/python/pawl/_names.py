@@ -41,6 +41,10 @@ class Root:
         module = self._module()
         return None if module is None else _inside(module)
 
+    def in_eval_mode(self):
+        module = self.module()
+        return module is not None and not module.training
+
     def is_module(self, module):
         return self._module() is module
 

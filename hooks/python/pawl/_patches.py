@@ -1,8 +1,8 @@
-"""Where Pawl enters torch: five functions of its Python layer, wrapped once, right after `import torch`.
+"""Where Pawl enters torch: a few functions of its Python layer, wrapped once, right after `import torch`.
 
 torch.autograd.backward (Tensor.backward goes through it), Optimizer.__init__ / __setstate__ and the `step` of every
-optimiser class, GradScaler.scale / step, and Module.__init__ / __setstate__ (names). All of them exist since torch 1.6
-and in 2.x. Wrapping happens on classes, the way torch itself wraps `step` for its profiler, so optimisers of the
+optimiser class, GradScaler.scale / step, Module.__init__ / __setstate__ (names), torch.nn.utils.clip_grad_*, the calls
+of losses, and torch.compile. But for the last they exist since torch 1.6 and in 2.x. Wrapping happens on classes, the way torch itself wraps `step` for its profiler, so optimisers of the
 user's own and learning-rate schedulers, which replace `step` on the instance, work as before.
 """
 
@@ -16,6 +16,7 @@ import torch
 import pawl
 
 from . import _names
+from ._evaluation import is_compiling, watch_losses
 from ._recorder import Recorder
 
 
@@ -30,6 +31,9 @@ def install():
     _patch_backward(recorder)
     _patch_optimizers(recorder)
     _patch_grad_scaler(recorder)
+    _patch_clipping(recorder)
+    _patch_compile(recorder)
+    watch_losses(recorder)
 
 
 def _patch_backward(recorder):
@@ -53,7 +57,7 @@ def _patch_optimizers(recorder):
         @functools.wraps(step)
         def pawl_step(self, *args, **kwargs):
             # An optimiser may step others inside its own step: the outermost one is the step.
-            if recorder.off or getattr(nesting, "active", False):
+            if recorder.off or is_compiling() or getattr(nesting, "active", False):
                 return step(self, *args, **kwargs)
             nesting.active = True
             recorder.last_stepped = id(self)
@@ -115,6 +119,8 @@ def _patch_grad_scaler(recorder):
         scaled = original_scale(self, outputs)
         if isinstance(outputs, torch.Tensor) and scaled is not outputs and not recorder.off:
             scaled._pawl_unscaled = outputs.detach()
+        if recorder.wants_local_gradients:
+            recorder.loss_scaled(self._scale)
         return scaled
 
     @functools.wraps(original_step)
@@ -126,3 +132,46 @@ def _patch_grad_scaler(recorder):
         return result
 
     cls.scale, cls.step = scale, step
+
+
+def _patch_clipping(recorder):
+    def wrap(original, norm_of):
+        @functools.wraps(original)
+        def clip(parameters, *args, **kwargs):
+            if recorder.off or not recorder.wants_clipping or is_compiling():
+                return original(parameters, *args, **kwargs)
+            if not isinstance(parameters, torch.Tensor):
+                parameters = list(parameters)  # it may be a generator, which can be read once
+            recorder.clipping_begins([parameters] if isinstance(parameters, torch.Tensor) else parameters)
+            result = original(parameters, *args, **kwargs)
+            recorder.clipping_ends(norm_of(result, *args, **kwargs))
+            return result
+
+        return clip
+
+    norms = {
+        "clip_grad_norm_": lambda result, *args, **kwargs: result,
+        "clip_grad_value_": lambda result, *args, **kwargs: None,
+        "clip_grads_with_norm_": lambda result, max_norm, total_norm, *args, **kwargs: total_norm,  # torch 2.6
+    }
+    for name, norm_of in norms.items():
+        original = getattr(torch.nn.utils, name, None)
+        if original is not None:
+            wrapped = wrap(original, norm_of)
+            for module in (torch.nn.utils, torch.nn.utils.clip_grad):
+                if getattr(module, name, None) is original:
+                    setattr(module, name, wrapped)
+
+
+def _patch_compile(recorder):
+    """torch 2.0. Module.compile() calls it, too."""
+    original = getattr(torch, "compile", None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def compile(*args, **kwargs):
+        recorder.compile_used()
+        return original(*args, **kwargs)
+
+    torch.compile = compile

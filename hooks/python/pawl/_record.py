@@ -1,5 +1,7 @@
 """The steps of one rank in the record. Knows nothing of torch."""
 
+import contextlib
+
 from . import _library
 
 
@@ -63,6 +65,21 @@ class Record:
         self._settle()
         self._waited = True
         self._capture.stats(self._capture.series((kind, name), dtype, shape), stats)
+
+    def scalar(self, kind, name, value):
+        self._settle()
+        self._capture.scalar(self._capture.series((kind, name)), value)
+
+    @contextlib.contextmanager
+    def evaluation(self):
+        """What is recorded inside belongs to an evaluation after the step that ended last."""
+        self._settle()
+        self._capture.begin(self.step - 1, 1)
+        try:
+            yield
+        finally:
+            self._capture.end()
+            self._capture.begin(self.step)  # which goes on
 
     def end_step(self):
         self._settle()

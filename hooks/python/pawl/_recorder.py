@@ -26,15 +26,22 @@ import weakref
 import torch
 
 from . import _library
+from ._activations import KINDS as OF_MODULES
 from ._activations import ModuleHooks
 from ._device import Gpus
 from ._environment import CaptureRequest, rank_and_world
+from ._evaluation import Evaluation, watch_calls
+from ._gradients import Gradients
 from ._names import Namer
 from ._numbers import Mean
+from ._optimizer_state import tensors_of_state
 from ._record import Record
 from ._tensors import as_number, capturing_cuda_graph, on_host, type_code_in_place
 
-_OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "updates"))
+_OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "local_gradients", "unclipped_gradients", "updates",
+                            "optimizer_state"))
+_OF_TENSORS = _OF_PARAMETERS | OF_MODULES.keys()
+_HOOKED = OF_MODULES.keys() | {"local_gradients"}  # those that need hooks before the first forward pass
 
 # So many steps of other optimisers without one of the main optimiser mean that training has moved on to another.
 HAND_OVER = 100
@@ -89,13 +96,14 @@ class Recorder:
         """`request`: the text of PAWL_CAPTURE."""
         self.off = False
         self._environment = environment
+        self._library = self._hooks = self._gradients = self._evaluation = self._pid = None
         self._lock = threading.RLock()
         self._record = Record()
         self._generation = 1  # of the capture request; that of the environment is the first
         self._ask_for(request)
-        self._library = self._hooks = self._pid = None
         self._namer = Namer()
         self._gpus = Gpus()
+        self._optimizers = weakref.WeakValueDictionary()  # id -> each that was made or made a step
         self._models = {}  # id of optimiser -> _Model
         self._main = None
         # id of the main optimiser while nothing is recorded in the step in progress. Most steps may be like that, so
@@ -105,6 +113,9 @@ class Recorder:
         self._others_since_main = 0
         self._updating = self._evaluated = False  # inside of an optimiser step; it has called backward()
         self._losses = Mean()  # since the last optimiser step
+        self._norm = None  # of the gradients, which a clipping function has found since
+        self._compiled = False  # torch.compile was used
+        self._told = set()  # names of the notices that were given
         os.register_at_fork(after_in_child=self._forked)
 
     # ---- what the patches call -------------------------------------------------------------------------------------
@@ -115,7 +126,7 @@ class Recorder:
             return  # a closure that evaluates several times: the loss of a step is the one it starts from
         loss = None
         for tensor in tensors:
-            if not _is_scalar(tensor) or capturing_cuda_graph(tensor):
+            if not _is_scalar(tensor) or self._in_cuda_graph(tensor):
                 return
             value = getattr(tensor, "_pawl_unscaled", tensor)
             loss = value if loss is None else loss.detach() + value.detach()
@@ -125,14 +136,15 @@ class Recorder:
 
     @_guarded("new optimiser")
     def optimizer_created(self, optimizer):
-        """Step 0 captures too, so module hooks have to be in place before the first forward pass."""
-        if not self._record.is_open() and "activations" in self._due and self._load():
+        """Step 0 captures too, so hooks have to be in place before the first forward pass."""
+        self._optimizers[id(optimizer)] = optimizer
+        if not self._record.is_open() and self._due & _HOOKED and self._load():
             self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
             self._arm()
 
     @_guarded("before optimiser step")
     def update_begins(self, optimizer, has_closure):
-        if capturing_cuda_graph(optimizer.param_groups[0]["params"][0]):
+        if self._in_cuda_graph(optimizer.param_groups[0]["params"][0]):
             return None
         if not self._record.is_open() and not self._attach(optimizer, has_closure):
             return None
@@ -149,7 +161,7 @@ class Recorder:
                 self._capture_gradients(update)
             if "updates" in self._due:
                 update.before = [(name, parameter, parameter.detach().clone()) for name, parameter in named
-                                 if self._request.includes("updates", name)]
+                                 if self._request.includes("updates", name, parameter)]
         return update
 
     @_guarded("after optimiser step")
@@ -182,8 +194,60 @@ class Recorder:
         if not self._record.is_open() and not self._attach(optimizer, False):
             return
         model = self._model_of(optimizer)
+        if self._due & _OF_PARAMETERS:
+            self._gradients.forget(_parameters_of(optimizer))
         self._put_scalar("amp.skipped", 1.0)
         self._finish_update(_Update(optimizer, model, self._is_main(model), None))
+
+    @_guarded("scaling of a loss")
+    def loss_scaled(self, scale):
+        if self._load():
+            self._gradients.loss_scale = scale
+
+    @_guarded("clipping of gradients")
+    def clipping_begins(self, parameters):
+        if "unclipped_gradients" in self._due and self._load():
+            self._gradients.see_unclipped(parameters, self._request.max_size("unclipped_gradients"))
+
+    @_guarded("clipping of gradients")
+    def clipping_ends(self, norm):
+        """`norm`: of the gradients before they were clipped, or None. A sharded one would need the other ranks."""
+        if "scalars" in self._due and _is_scalar(norm) and not hasattr(norm, "to_local") and \
+                not self._in_cuda_graph(norm):
+            self._norm = as_number(norm)
+
+    def in_eval_mode(self):
+        """Whether the models that are trained are in eval mode, all of them."""
+        roots = self._namer.roots
+        return bool(roots) and all(root.in_eval_mode() for root in roots)
+
+    @_guarded("loss of an evaluation")
+    def loss_evaluated(self, loss):
+        if "losses" in self._evaluated_collections() and _is_scalar(loss) and not self._in_cuda_graph(loss):
+            self._evaluation.add_loss(loss)
+            self.idle_optimizer = None
+
+    @_guarded("evaluation")
+    def model_called(self, module):
+        """Of a class that has outermost modules; it may be another one."""
+        if not any(root.module() is module for root in self._namer.roots):
+            return
+        hooks = self._evaluation.hooks
+        if torch.is_grad_enabled() and module.training:
+            hooks.disarm()
+        elif not hooks.is_armed():
+            collections = self._evaluated_collections() & OF_MODULES.keys()
+            if collections:
+                self.idle_optimizer = None
+                self._arm_modules(hooks, collections)
+
+    @_guarded("torch.compile()")
+    def compile_used(self):
+        """Hooks would be compiled along, and what they do."""
+        self._compiled = True
+        if self._hooks is not None and self._hooks.is_armed():
+            self._hooks.disarm()
+            self._arm_modules(self._hooks, ())
 
     @_guarded("log_scalar()")
     def log_scalar(self, name, value):
@@ -201,6 +265,8 @@ class Recorder:
         self.idle_optimizer = None
         if self._record.is_open() and self._pid == os.getpid():
             self._hooks.disarm()
+            self._gradients.disarm()
+            self._evaluation.write(self._record)
             self._record.close()
 
     # ---- attaching and giving up -----------------------------------------------------------------------------------
@@ -211,7 +277,11 @@ class Recorder:
             if not path:
                 raise OSError("PAWL_CAPTURE_LIB is not set")
             self._library = _library.Library(path)
-            self._hooks = ModuleHooks(self._library.compute_stats, self._give_up)
+            compute_stats = self._library.compute_stats
+            self._hooks = ModuleHooks(compute_stats, self._give_up,
+                                      lambda: torch.is_grad_enabled() and not self.in_eval_mode())
+            self._gradients = Gradients(compute_stats, self._give_up)
+            self._evaluation = Evaluation(compute_stats, self._give_up)
         return True
 
     def _attach(self, optimizer, has_closure):
@@ -241,6 +311,8 @@ class Recorder:
         self.idle_optimizer = None
         if self._hooks is not None:
             self._hooks.disarm()
+            self._gradients.disarm()
+            self._evaluation.forget()
         self._losses = Mean()
 
     def _give_up(self, where, error):
@@ -274,6 +346,7 @@ class Recorder:
             model = _Model(optimizer, index)
             self._models = alive
             self._models[id(optimizer)] = model
+            self._optimizers[id(optimizer)] = optimizer
         return model
 
     def _is_main(self, model):
@@ -296,26 +369,44 @@ class Recorder:
     def _offer(self, names):
         """Tells what could be recorded, asked for or not."""
         for name in names:
-            for kind in (_library.BIAS if _is_bias(name) else _library.WEIGHT, _library.GRADIENT, _library.UPDATE):
+            for kind in (_library.BIAS if _is_bias(name) else _library.WEIGHT, _library.GRADIENT, _library.UPDATE,
+                         _library.LOCAL_GRADIENT, _library.UNCLIPPED_GRADIENT):
                 self._record.available(name, kind)
         for root in self._namer.roots:
             for name, _module in root.modules():
-                self._record.available(name, _library.ACTIVATION)
+                for kind in OF_MODULES.values():
+                    self._record.available(name, kind)
 
     def _capture_gradients(self, update):
+        self._capture_gathered(update, "local_gradients", _library.LOCAL_GRADIENT, self._gradients.local)
+        self._capture_gathered(update, "unclipped_gradients", _library.UNCLIPPED_GRADIENT, self._gradients.unclipped)
         if "gradients" in self._due:
+            # A fused optimiser divides by the scale of a GradScaler in its own step.
+            scale = getattr(update.optimizer, "grad_scale", None)
             self._capture_tensors(update.model, [
-                (_library.GRADIENT, name, parameter.grad) for name, parameter in update.named
-                if parameter.grad is not None and self._request.includes("gradients", name)])
+                (_library.GRADIENT, name, parameter.grad if scale is None else parameter.grad / scale)
+                for name, parameter in update.named
+                if parameter.grad is not None and self._request.includes("gradients", name, parameter.grad)])
+
+    def _capture_gathered(self, update, collection, kind, gathered):
+        for name, parameter in update.named if gathered else ():
+            seen = gathered.take_one(id(parameter))
+            if seen is not None and self._request.includes(collection, name):
+                stats, code, shape = seen
+                self._record.stats(name, kind, code, shape, stats)
 
     def _capture_parameters(self, update):
         tensors = []
         for name, parameter in update.named:
             bias = _is_bias(name)
             collection = "biases" if bias else "weights"
-            if collection in self._due and self._request.includes(collection, name):
+            if collection in self._due and self._request.includes(collection, name, parameter):
                 tensors.append((_library.BIAS if bias else _library.WEIGHT, name, parameter))
         tensors += [(_library.UPDATE, name, parameter.detach() - before) for name, parameter, before in update.before]
+        if "optimizer_state" in self._due:
+            tensors += [(_library.OPTIMIZER_STATE, name, tensor)
+                        for name, tensor in tensors_of_state(update.optimizer, update.named)
+                        if self._request.includes("optimizer_state", name, tensor)]
         self._capture_tensors(update.model, tensors)
 
     def _capture_tensors(self, model, tensors):
@@ -358,12 +449,19 @@ class Recorder:
         rate = update.optimizer.param_groups[0].get("lr")
         if rate is not None:
             self._put_scalar("lr" + suffix, rate)
+        norm, self._norm = self._norm, None
+        if norm is not None and "scalars" in self._due:
+            self._record.put(_library.SCALAR, "grad_norm" + suffix, norm)
+        self._gradients.loss_scale = None
         if update.is_main:
             self._finish_step()
 
     def _finish_step(self):
-        if "activations" in self._due:
-            self._capture_activations()
+        if self._due & _OF_TENSORS:
+            self._capture_modules()
+            self._gradients.disarm()
+        if self._evaluation.is_under_way:
+            self._evaluation.write(self._record)
         self._record.end_step()
         self._begin_step()
 
@@ -371,8 +469,10 @@ class Recorder:
         self._plan_step()
         if self._record.request_generation() > self._generation:
             self._change_request()
-        if "activations" in self._due:
+        if self._due & _HOOKED:
             self._arm()
+        if self.watches_evaluation:
+            self._watch_models()
         main = self._main.optimizer() if self._main is not None and not self._due else None
         # A GPU may be capturing a graph, which has to be asked; what is held back waits for its values.
         idle = main is not None and self._record.holds_nothing() and not main.param_groups[0]["params"][0].is_cuda
@@ -383,10 +483,15 @@ class Recorder:
         self._due = self._request.due(step)  # collections to record in the step in progress
         self._next_due = step if self._due else self._request.next_due(step)
         self.wants_losses = "losses" in self._due
+        self.wants_clipping = not self._due.isdisjoint(("scalars", "unclipped_gradients"))
+        self.wants_local_gradients = "local_gradients" in self._due
 
     def _ask_for(self, text):
         self._request = CaptureRequest(text, rank_and_world()[0])
         self._request_text = text
+        evaluated = self._request.evaluated()
+        self.wants_evaluated_losses = "losses" in evaluated
+        self.watches_evaluation = not evaluated.isdisjoint(OF_MODULES)
         self._plan_step()
 
     def _change_request(self):
@@ -401,14 +506,56 @@ class Recorder:
             sys.stderr.write("pawl: what is recorded stays as it was: %s\n" % error)
 
     def _arm(self):
-        self._hooks.arm(self._namer.roots, self._request.pattern("activations"))
+        collections = self._due & OF_MODULES.keys()
+        if collections:
+            self._arm_modules(self._hooks, collections)
+        if self.wants_local_gradients:
+            for optimizer in list(self._optimizers.values()):
+                self._gradients.arm(self._with_local_gradients(optimizer), self._request.max_size("local_gradients"))
 
-    def _capture_activations(self):
+    def _arm_modules(self, hooks, collections):
+        if self._compiled:
+            self._tell("pawl.compiled", "torch.compile is used: inputs and outputs of modules are not recorded")
+        else:
+            hooks.arm(self._namer.roots, self._request, collections)
+
+    def _with_local_gradients(self, optimizer):
+        parameters, model = _parameters_of(optimizer), self._models.get(id(optimizer))
+        if model is None or model.optimizer() is not optimizer or len(model.names) != len(parameters):
+            return parameters  # it has made no step: what they are called will be found out
+        return [parameter for name, parameter in zip(model.names, parameters)
+                if self._request.includes("local_gradients", name)]
+
+    def _capture_modules(self):
         self._hooks.disarm()
-        outputs = self._hooks.take()
-        if outputs:
-            for name, (stats, code, shape) in outputs.items():
-                self._record.stats(name, _library.ACTIVATION, code, shape, stats)
+        for collection, name, (stats, code, shape) in self._hooks.take():
+            self._record.stats(name, OF_MODULES[collection], code, shape, stats)
+
+    # ---- evaluations and notices -----------------------------------------------------------------------------------
+
+    def _evaluated_collections(self):
+        """Those to record of what is evaluated now. It follows a training step, or is none."""
+        follows = self._record.is_open() and self._record.step > 0 and not self._updating
+        return self._request.evaluated(self._record.step - 1) if follows else frozenset()
+
+    def _watch_models(self):
+        for root in self._namer.roots:
+            module = root.module()
+            if module is not None:
+                watch_calls(type(module), self)
+
+    def _in_cuda_graph(self, tensor):
+        if not capturing_cuda_graph(tensor):
+            return False
+        self._tell("pawl.cuda_graph", "a CUDA graph is captured: what it computes is not recorded")
+        return True
+
+    def _tell(self, name, text):
+        """Once, on standard error and in the record: something is not recorded that was asked for."""
+        if name not in self._told:
+            self._told.add(name)
+            self._record.put(_library.SCALAR, name, 1.0)
+            sys.stderr.write("pawl: %s\n" % text)
 
     def _put_scalar(self, name, value):
         if "scalars" in self._due:

@@ -22,9 +22,12 @@ def type_code_in_place(tensor):
 
 def strided(tensor):
     """(tensor of plain memory, type code) wherever it is, or None for what has no statistics: complex, quantized, meta.
+    None while a CUDA graph is being captured, too.
 
     A sparse gradient stands for its stored values, a sharded parameter (DTensor) for the shard of this rank.
     """
+    if capturing_cuda_graph(tensor):
+        return None
     tensor = tensor.detach()
     if hasattr(tensor, "to_local"):
         tensor = tensor.to_local()

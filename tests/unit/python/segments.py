@@ -6,7 +6,8 @@ import struct
 
 SYNC = b"\xf5PWL"
 HEADER, SERIES, STEP_BEGIN, SCALAR, STATS, STEP_END, DROPPED, END = range(1, 9)
-KINDS = ("scalar", "loss", "weight", "bias", "gradient", "activation", "update")
+KINDS = ("scalar", "loss", "weight", "bias", "gradient", "activation", "update", "input", "optimizer_state",
+         "local_gradient", "unclipped_gradient", "span", "batch", "hash")
 
 Series = collections.namedtuple("Series", "name kind dtype shape")
 Stats = collections.namedtuple("Stats", "count nan inf zero min max sum abs_sum square_sum magnitude")
@@ -47,12 +48,14 @@ class Rank:
         self.processes = []  # (pid, start) in order of appearance
         self.world_size = self.producer = self.dropped = None
         self.steps = []
+        self.open = []  # the step begun last, behind the one that it interrupts
         self.series = {}  # (kind, name) -> Series
         self.closed = False
 
-    def curve(self, kind, name):
+    def curve(self, kind, name, mode=0):
         """step -> value"""
-        return {step.number: step.values[kind, name] for step in self.steps if (kind, name) in step.values}
+        return {step.number: step.values[kind, name] for step in self.steps
+                if step.mode == mode and (kind, name) in step.values}
 
 
 def read_trace(directory):
@@ -101,7 +104,10 @@ def _read_segment(data, number, rank):
             ids[series_id] = Series(name, KINDS[kind_number], dtype, shape)
             rank.series[ids[series_id].kind, name] = ids[series_id]
         elif kind == STEP_BEGIN:
-            rank.steps.append(Step(*struct.unpack_from("<QI", payload)))
+            step = Step(*struct.unpack_from("<QI", payload))
+            if not rank.open or (step.number, step.mode) != (rank.open[-1].number, rank.open[-1].mode):
+                rank.steps.append(step)
+                rank.open = rank.open + [step] if step.mode == 1 else [step]
         elif kind == SCALAR:
             series_id, value = struct.unpack_from("<I4xd", payload)
             _add(rank, ids[series_id], value)
@@ -109,16 +115,16 @@ def _read_segment(data, number, rank):
             fields = struct.unpack_from("<I4x4Q5d16Q", payload)
             _add(rank, ids[fields[0]], Stats(*fields[1:10], fields[10:]))
         elif kind == STEP_END:
-            if struct.unpack_from("<Q", payload)[0] != rank.steps[-1].number:
+            if struct.unpack_from("<Q", payload)[0] != rank.open[-1].number:
                 raise ValueError("a step ends that is not the one begun last")
-            rank.steps[-1].ended = True
+            rank.open.pop().ended = True
         elif kind == END:
             rank.closed = True
             rank.dropped = struct.unpack_from("<16xQ", payload)[0]
 
 
 def _add(rank, series, value):
-    values = rank.steps[-1].values
+    values = rank.open[-1].values
     if (series.kind, series.name) in values:
-        raise ValueError("step %d has two values of %s %s" % (rank.steps[-1].number, series.kind, series.name))
+        raise ValueError("step %d has two values of %s %s" % (rank.open[-1].number, series.kind, series.name))
     values[series.kind, series.name] = value

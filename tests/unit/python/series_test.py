@@ -324,11 +324,12 @@ train(model, torch.optim.SGD(model.parameters(), lr=0.1), 1)
 
 
 class Activations(StageTest):
-    def test_hooks_sit_on_modules_only_in_steps_that_capture(self):
+    def test_modules_are_hooked_only_in_steps_that_capture(self):
         out, _ = self.run_script(PRELUDE + """
+from torch.nn.modules import module
 class Watched(Net):
     def forward(self, x):
-        print(len(self.fc1._forward_hooks), len(self._forward_hooks))
+        print(len(module._global_forward_hooks), sum(len(module._forward_hooks) for module in self.modules()))
         return super().forward(x)
 model = Watched()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -343,9 +344,10 @@ for step in range(7):
 
     def test_without_the_collection_there_are_never_hooks(self):
         out, _ = self.run_script(PRELUDE + """
+from torch.nn.modules import module
 class Watched(Net):
     def forward(self, x):
-        print(sum(len(module._forward_hooks) for module in self.modules()))
+        print(len(module._global_forward_hooks) + len(module._global_forward_pre_hooks))
         return super().forward(x)
 model = Watched()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -16,7 +16,7 @@ BUILD = pathlib.Path(os.environ["PAWL_BUILD_DIR"])
 SITE = BUILD / "share/pawl/python/site"
 LIBRARY = BUILD / "lib/libpawl_capture.so"
 DEFAULT = "losses,scalars,weights,biases,gradients"
-EVERYTHING = DEFAULT + ",activations,updates"
+EVERYTHING = DEFAULT + ",activations,updates,inputs,optimizer_state,local_gradients,unclipped_gradients"
 
 
 def request(collections=EVERYTHING, every=1, include=""):

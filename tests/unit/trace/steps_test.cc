@@ -61,6 +61,38 @@ TEST_F(Steps, CompleteWhenAllRanksEnded) {
   EXPECT_THAT(take(), IsEmpty());
 }
 
+TEST_F(Steps, AnEvaluationStandsInsideATrainingStep) {
+  open(0, 1);
+  step(0, 0);
+  add(0, StepBegin{1, 0, 1'000'000'000, 5'000'000'000});
+  add(0, ScalarValue{0, 0.25});
+  step(0, 0, 1);
+  add(0, StepBegin{1, 0, 3'000'000'000, 7'000'000'000});  // what a writer says that knows one step at a time
+  add(0, ScalarValue{0, 0.5});
+  add(0, StepEnd{1, 4'000'000'000, 8'000'000'000});
+  step(0, 1, 1);  // and after a step that has ended
+  step(0, 2);
+  const auto steps = take();
+  EXPECT_THAT(numbers(steps), ElementsAre(0u, 1u, 2u, 0u, 1u));
+  EXPECT_EQ(steps[1].ranks[0].begin_s, 5.0);
+  EXPECT_EQ(steps[1].ranks[0].end_s, 8.0);
+  EXPECT_THAT(steps[1].observations, SizeIs(2));
+  EXPECT_EQ(steps[3].mode, 1);
+  EXPECT_THAT(steps[3].observations, SizeIs(1));
+}
+
+TEST_F(Steps, AnEvaluationThatTheProcessEndsWithCompletesNoTrainingStep) {
+  open(0, 1);
+  step(0, 0);
+  add(0, StepBegin{1, 0, 0, 0});
+  add(0, StepBegin{0, 1, 0, 0});
+  add(0, ScalarValue{0, 0.5});
+  add(0, StepBegin{1, 0, 0, 0});  // the end of the evaluation was lost
+  add(0, End{});
+  EXPECT_THAT(take_numbers(), ElementsAre(0u, 0u));
+  EXPECT_THAT(assembler_->finish(), IsEmpty());
+}
+
 TEST_F(Steps, SeriesAreTheSameOnEveryRankWhateverTheirIds) {
   open(0, 1);
   add(0, SeriesDeclaration{1, Kind::weight, Dtype::f16, {2, 3}, "fc.weight"});

@@ -1,0 +1,88 @@
+"""What runs between two training steps without being trained on.
+
+A model is evaluated while its outermost module is in eval mode or called without gradients. All that is evaluated
+between two training steps is one evaluation; it is recorded under the number of the step that it follows.
+"""
+
+import functools
+import threading
+
+import torch
+
+from . import _library
+from ._activations import KINDS, ModuleHooks
+from ._numbers import Mean
+from ._tensors import as_number
+
+# A function that torch.compile knows: our part of what it traces vanishes.
+is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
+
+
+class Evaluation:
+    """The evaluation under way, if any."""
+
+    def __init__(self, compute_stats, on_error):
+        self.hooks = ModuleHooks(compute_stats, on_error, lambda: True)
+        self._losses = Mean()
+
+    @property
+    def is_under_way(self):
+        return self.hooks.is_armed() or self.hooks.has_any() or bool(self._losses)
+
+    def add_loss(self, loss):
+        self._losses.add(as_number(loss))
+
+    def write(self, record):
+        """Ends it. Nothing is written when nothing was evaluated."""
+        self.hooks.disarm()
+        outputs, losses, self._losses = self.hooks.take(), self._losses, Mean()
+        if not outputs and not losses:
+            return
+        with record.evaluation():
+            if losses:
+                record.scalar(_library.LOSS, "loss", float(losses))
+            for collection, name, (stats, code, shape) in outputs:
+                record.stats(name, KINDS[collection], code, shape, stats)
+
+    def forget(self):
+        self.hooks.disarm()
+        self.hooks.take()
+        self._losses = Mean()
+
+
+def watch_losses(recorder):
+    """What modules of losses put out is the loss of an evaluation; backward() is not called on it."""
+    cls = torch.nn.modules.loss._Loss
+    original = cls.__call__
+    nesting = threading.local()
+
+    @functools.wraps(original)
+    def call(self, *args, **kwargs):
+        if is_compiling() or not recorder.wants_evaluated_losses or getattr(nesting, "active", False):
+            return original(self, *args, **kwargs)
+        nesting.active = True  # a loss may be made of others
+        try:
+            output = original(self, *args, **kwargs)
+        finally:
+            nesting.active = False
+        if not torch.is_grad_enabled() or recorder.in_eval_mode():
+            recorder.loss_evaluated(output)
+        return output
+
+    cls.__call__ = call
+
+
+def watch_calls(cls, recorder):
+    """Tells the recorder of each call of a module of the class `cls`, that of an outermost one."""
+    original = cls.__call__
+    if getattr(original, "_pawl", None) is recorder:
+        return
+
+    @functools.wraps(original)
+    def call(self, *args, **kwargs):
+        if recorder.watches_evaluation and not is_compiling():
+            recorder.model_called(self)
+        return original(self, *args, **kwargs)
+
+    call._pawl = recorder
+    cls.__call__ = call
