@@ -4,7 +4,7 @@ import sys
 import unittest
 
 import torch
-from stage import PRELUDE, StageTest
+from stage import PRELUDE, StageTest, request
 
 DDP = PRELUDE + r"""
 import torch.distributed
@@ -24,6 +24,31 @@ def work(rank):
         say("loss %d %r" % (rank, loss.item()))
     say("pid %d %d" % (rank, os.getpid()))
     torch.distributed.destroy_process_group()
+"""
+
+# The gradient of the weight is what the model is given. Averages over both ranks: (3, 4), which is 5 long.
+TOLD_APART = """
+import os
+import torch
+import torch.distributed, torch.multiprocessing
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+def child(rank, file):
+    torch.distributed.init_process_group("gloo", init_method="file://" + file, rank=rank, world_size=2)
+    model = DistributedDataParallel(nn.Linear(2, 1, bias=False))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for step in range(2):
+        optimizer.zero_grad()
+        with model.no_sync():
+            model(torch.tensor([[1.0, 4.0], [2.0, -4.0]][rank])).sum().backward()
+        model(torch.tensor([[1.0, 4.0], [2.0, 4.0]][rank])).sum().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 2.5)
+        optimizer.step()
+    torch.distributed.destroy_process_group()
+
+if __name__ == "__main__":
+    torch.multiprocessing.spawn(child, (os.path.abspath("rendezvous"),), nprocs=2)
 """
 
 
@@ -69,6 +94,23 @@ if __name__ == "__main__":
     torch.multiprocessing.spawn(child, (os.path.abspath("rendezvous"),), nprocs=2)
 """, environment=self.environment(RANK="0", WORLD_SIZE="1"))
         self.assert_two_ranks(out)
+
+    def test_gradients_before_averaging_before_clipping_and_after(self):
+        self.run_script(TOLD_APART, environment=self.environment(
+            request("gradients,local_gradients,unclipped_gradients,scalars"), RANK=None, WORLD_SIZE=None))
+        local = {0: (4, 1, 4, 10), 1: (4, -4, 4, 4)}  # two micro-batches of two elements: count, min, max, sum
+        for number, rank in self.trace().items():
+            self.assertEqual([step.number for step in rank.steps if step.ended], [0, 1])
+            for step in (0, 1):
+                stats = rank.curve("local_gradient", "weight")[step]
+                self.assertEqual((stats.count, stats.min, stats.max, stats.sum), local[number])
+                stats = rank.curve("unclipped_gradient", "weight")[step]
+                self.assertEqual((stats.count, stats.min, stats.max), (2, 3, 4))
+                stats = rank.curve("gradient", "weight")[step]
+                self.assertAlmostEqual(stats.min, 1.5, places=5)
+                self.assertAlmostEqual(stats.max, 2, places=5)
+            self.assertEqual(rank.curve("scalar", "grad_norm"), {0: 5, 1: 5})
+        self.assertEqual(sorted(self.trace()), [0, 1])
 
 
 if __name__ == "__main__":
