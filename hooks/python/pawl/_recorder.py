@@ -68,7 +68,7 @@ def _guarded(where):
 class _Model:
     """What is known of one optimiser. Holds no tensor and no strong reference to it."""
 
-    __slots__ = ("optimizer", "index", "parameter_ids", "names", "captured_step", "series")
+    __slots__ = ("optimizer", "index", "parameter_ids", "names", "captured_step", "series", "offers_state")
 
     def __init__(self, optimizer, index):
         self.optimizer = weakref.ref(optimizer)
@@ -77,6 +77,7 @@ class _Model:
         self.names = ()
         self.captured_step = -1
         self.series = {}  # (kind, name) -> id in the record
+        self.offers_state = False  # what its optimiser keeps is known after the first step only
 
 
 class _Update:
@@ -171,6 +172,8 @@ class Recorder:
             if update.gradients_later:
                 self._capture_gradients(update)
             self._capture_parameters(update)
+        if not update.model.offers_state:
+            self._offer_state(update)
         self._finish_update(update)
 
     def skip_step(self):
@@ -376,6 +379,12 @@ class Recorder:
             for name, _module in root.modules():
                 for kind in OF_MODULES.values():
                     self._record.available(name, kind)
+
+    def _offer_state(self, update):
+        update.model.offers_state = True
+        named = zip(update.model.names, _parameters_of(update.optimizer))
+        for name, _tensor in tensors_of_state(update.optimizer, named):
+            self._record.available(name, _library.OPTIMIZER_STATE)
 
     def _capture_gradients(self, update):
         self._capture_gathered(update, "local_gradients", _library.LOCAL_GRADIENT, self._gradients.local)

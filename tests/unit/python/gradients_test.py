@@ -191,36 +191,38 @@ optimizer.step()
 """, environment=self.environment(request("local_gradients")))
         self.assertEqual([stats.sum for stats in self.only_rank().curve("local_gradient", "weight").values()], [7] * 3)
 
-    def test_a_scaler_on_the_cpu(self):
+    def scaled_on_the_cpu(self, options):
         out, _ = self.run_script(ONE_WEIGHT + """
 if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 3):
     print("no scaling on the CPU")
     sys.exit()
-for optimizer in (torch.optim.SGD(model.parameters(), lr=0.0),
-                  torch.optim.SGD(model.parameters(), lr=0.0, fused=True)):    # unscales within its step
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.0%s)
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+for step in range(2):
     optimizer.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = model(torch.tensor([[3.0, 4.0]])).sum()
     scaler.scale(loss).backward()
+    if step == 1:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), 2.5)
     scaler.step(optimizer)
     scaler.update()
-scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-optimizer.zero_grad()
-scaler.scale(model(torch.tensor([[3.0, 4.0]])).sum()).backward()
-scaler.unscale_(optimizer)
-nn.utils.clip_grad_norm_(model.parameters(), 2.5)
-scaler.step(optimizer)
-""", environment=self.environment(request(STAGES)))
+""" % options, environment=self.environment(request(STAGES)))
         if out == ["no scaling on the CPU"]:
             self.skipTest("torch before 2.3 scales losses on CUDA only")
-        found = [step for rank in self.trace().values() for step in rank.steps]
-        gradients = [step.values[kind, "weight"].sum for step in found for kind in ("local_gradient", "gradient")
-                     if (kind, "weight") in step.values]
-        self.assertEqual(gradients[:4], [7, 7, 7, 7])
-        self.assertEqual(gradients[4], 7)
-        self.assertAlmostEqual(gradients[5], 3.5, places=5)
-        self.assertEqual(found[-1].values["unclipped_gradient", "weight"].sum, 7)
+        rank = self.only_rank()
+        sums = [{kind: stats.sum for (kind, _), stats in step.values.items() if kind != "scalar"} for step in rank.steps]
+        clipped = sums[1].pop("gradient")
+        self.assertEqual(sums, [{"local_gradient": 7, "gradient": 7}, {"local_gradient": 7, "unclipped_gradient": 7}])
+        self.assertAlmostEqual(clipped, 3.5, places=5)
+        self.assertEqual(rank.curve("scalar", "grad_norm"), {1: 5})
+
+    def test_a_scaler_on_the_cpu(self):
+        self.scaled_on_the_cpu("")
+
+    def test_a_fused_optimiser_that_unscales_within_its_step(self):
+        self.scaled_on_the_cpu(", fused=True")
 
 
 class OptimizerState(StageTest):
