@@ -50,7 +50,7 @@ class Gradients:
                     return
                 # A loss that was meant for other parameters may have passed here before the gradients were reset.
                 before = parameter.grad
-                afresh = before is None or not before.count_nonzero()
+                afresh = id(parameter) in self.local and (before is None or not before.count_nonzero())
                 if self.loss_scale is not None:
                     gradient = gradient / self.loss_scale.to(gradient.device)
                 self.local.see(id(parameter), gradient, max_size, afresh)

@@ -104,12 +104,13 @@ class Namer:
 
 def _inside(module):
     """The model inside wrappers that hold one module and nothing else."""
-    while True:
+    while any(module._modules.get(name) is not None for name in _WRAPPER_CHILDREN):  # seldom: asked for in every call
         children = [(name, child) for name, child in module._modules.items() if child is not None]
         own = next(module.parameters(recurse=False), None)
         if own is not None or len(children) != 1 or children[0][0] not in _WRAPPER_CHILDREN:
             return module
         module = children[0][1]
+    return module
 
 
 def _clean(name):
