@@ -25,7 +25,6 @@ constexpr size_t kStepReserve = 1024;  // of the ring, for begin and end of step
 constexpr uint32_t kMaxSeries = 1u << 20;
 constexpr uint32_t kAsked = 0, kOwnDecision = 1;  // origins of a request
 constexpr auto kRetry = std::chrono::seconds(1);
-constexpr auto kCompany = std::chrono::milliseconds(20);
 constexpr auto kFlushWait = std::chrono::seconds(1);
 constexpr auto kOpenWait = std::chrono::seconds(5);
 constexpr auto kCloseWait = std::chrono::seconds(5);
@@ -264,7 +263,9 @@ pawl_status Recorder::end_step() {
   const auto frame =
       wire::make_frame(RecordType::step_end, wire::StepEndPayload{current_step_, wall_ns(), mono_ns()});
   const pawl_status status = push(frame.data(), frame.size());
-  std::exchange(observed_, false) ? wake() : wake_soon();
+  // A step that records nothing can wait until the writer looks by itself: on a busy machine a thread that is
+  // woken pushes the training aside.
+  if (std::exchange(observed_, false)) wake();
   return status;
 }
 
@@ -446,17 +447,9 @@ void Recorder::wake() {
   work_.notify_one();
 }
 
-void Recorder::wake_soon() {
-  if (wake_ || wake_soon_) return;
-  wake_soon_ = true;
-  work_.notify_one();
-}
-
 void Recorder::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  const auto at_once = [&] { return wake_ || closing_; };
-  work_.wait_for(lock, kRetry, [&] { return at_once() || wake_soon_; });
-  if (wake_soon_) work_.wait_for(lock, kCompany, at_once);
-  wake_ = wake_soon_ = false;
+  work_.wait_for(lock, kRetry, [&] { return wake_ || closing_; });
+  wake_ = false;
 }
 
 pawl_status Recorder::flush() {

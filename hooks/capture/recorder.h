@@ -2,8 +2,8 @@
 //
 // Callers put whole frames into a ring; one thread ("pawl-capture") takes everything there is, outside the
 // lock, and appends it to the segment file with one system call. It is woken by the end of a step that
-// recorded something, by a ring a quarter full, by flush and close; the end of an empty step waits 20 ms for
-// company, as waking a thread would cost more than all else of such a step. Otherwise it looks once a second.
+// recorded something, by a ring a quarter full, by flush and close. Otherwise it looks once a second: waking a
+// thread at the end of an empty step would cost more than all else of it.
 // Series declarations do not go through the ring: they are kept, written before the records that follow them,
 // and repeated at the start of every segment, so that none is ever dropped and every segment can be read
 // alone.
@@ -107,7 +107,6 @@ class Recorder {
   pawl_status push_request(uint64_t generation, uint32_t origin, std::string_view text);
   pawl_status drop(pawl_status status);
   void wake();
-  void wake_soon();
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void let_go(std::chrono::nanoseconds patience, size_t at_most);  // cuda_mutex_ held
   void let_go_front(bool arrived);                                 // cuda_mutex_ and mutex_ held
@@ -162,7 +161,6 @@ class Recorder {
   bool write_failed_ = false;
   bool observed_ = false;  // since the last end of a step
   bool wake_ = false;
-  bool wake_soon_ = false;
   bool closing_ = false;
   bool stopped_ = false;  // the writer thread has left its loop
   uint64_t flush_asked_ = 0;
