@@ -59,7 +59,8 @@ TraceFollower::TraceFollower(EventLoop& loop, const Intent& intent, Handlers han
       tail_(std::move(tail)),
       assembler_(assembler_options()),
       evaluator_(std::move(evaluator)),
-      progress_(intent.steps_total) {
+      progress_(intent.steps_total),
+      budget_(intent.capture) {
   if (tail_.fd() >= 0) watch_ = loop_.watch_readable(tail_.fd(), [this] { poll(); });
   tick_timer_ = loop_.call_every(kTickMs, [this] { tick(); });
 }
@@ -96,7 +97,10 @@ void TraceFollower::add(const std::vector<trace::RankRecord>& records) {
 void TraceFollower::evaluate(const std::vector<trace::Step>& steps) {
   for (const trace::Step& step : steps) report(evaluator_.on_step(step));
   if (steps.empty()) return;
-  for (const trace::Step& step : steps) show(step);
+  for (const trace::Step& step : steps) {
+    show(step);
+    budget_.add(step);
+  }
   handlers_.on_step();
   collect(steps);
 }
@@ -193,6 +197,7 @@ std::map<std::string, uint64_t> TraceFollower::anomalies() const {
 std::vector<std::string> TraceFollower::notes() const {
   std::vector<std::string> out;
   if (!collector_error_.empty()) out.push_back("trace.db is incomplete: " + collector_error_);
+  if (auto thinned = budget_.text()) out.push_back(std::move(*thinned));
   auto all = anomalies();
   if (all.contains("dropped_records")) {
     out.push_back(fmt::format("the ranks dropped {} trace records: they came faster than the disk took them",

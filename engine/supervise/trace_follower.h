@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/loop.h"
 #include "engine/rules/evaluator.h"
+#include "engine/supervise/budget_note.h"
 #include "engine/supervise/intent.h"
 #include "engine/supervise/progress.h"
 #include "engine/trace/collector.h"
@@ -81,6 +82,7 @@ class TraceFollower {
   std::string collector_error_;                // the first
   bool uncommitted_ = false;
   Progress progress_;
+  BudgetNote budget_;
   bool seen_ = false;
   std::optional<double> last_loss_;
   std::optional<int64_t> last_output_ms_;
