@@ -153,7 +153,7 @@ struct LogOptions {
 int log(const LogOptions& options);
 
 struct TraceRebuildOptions {
-  std::string run;
+  std::string run;    // or a folder that holds `trace`
   std::string stage;  // empty: the last one that recorded anything
 };
 int trace_rebuild(const Global& global, const TraceRebuildOptions& options);

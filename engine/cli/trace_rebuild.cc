@@ -20,7 +20,21 @@ bool has_segments(const AttemptPlace& place) {
   return ranks.ok() && !ranks->empty();
 }
 
+// What a program recorded by itself lies anywhere.
+Result<int> rebuild_folder(const Global& global, const std::string& folder) {
+  PAWL_ASSIGN(uint64_t steps, supervise::rebuild_trace_db(folder));
+  const std::string path = folder + "/trace.db";
+  if (global.json) {
+    print_json({{"trace", path}, {"steps", steps}});
+  } else {
+    print(fmt::format("{}: {} steps\n", path, steps));
+  }
+  return 0;
+}
+
 Result<int> rebuild(const Global& global, const TraceRebuildOptions& options) {
+  if (options.stage.empty() && list_dir(options.run + "/trace").ok())
+    return rebuild_folder(global, options.run);
   PAWL_ASSIGN(Record record, open_record(global.home));
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
   PAWL_ASSIGN(AttemptPlace place, find_traced_attempt(record, run, options.stage, has_segments));

@@ -46,6 +46,12 @@ Result<std::vector<rules::Finding>> findings_of(const std::string& attempt_dir) 
   return findings.ok() ? std::move(*findings) : std::vector<rules::Finding>();
 }
 
+Result<Intent> intent_of(const std::string& dir) {
+  auto intent = read_intent(dir);
+  const bool is_attempt = intent.ok() || intent.error().code() != ErrorCode::not_found;
+  return is_attempt ? std::move(intent) : Intent{};
+}
+
 Result<uint64_t> write_draft(const std::string& attempt_dir, const Intent& intent, const std::string& path) {
   PAWL_ASSIGN(trace::Collector collector, create_trace_db(path, intent));
   PAWL_ASSIGN(uint64_t steps, trace::replay_segments(attempt_dir + "/trace", collector));
@@ -75,12 +81,12 @@ Result<trace::Collector> create_trace_db(const std::string& path, const Intent& 
 
 Result<uint64_t> rebuild_trace_db(const std::string& attempt_dir) {
   PAWL_RETURN_IF_ERROR(lock_ended(attempt_dir));
-  PAWL_ASSIGN(Intent before, read_intent(attempt_dir));
+  PAWL_ASSIGN(Intent before, intent_of(attempt_dir));
   Draft draft(fmt::format("{}/trace.db.{}", attempt_dir, getpid()));
   PAWL_ASSIGN(uint64_t steps, write_draft(attempt_dir, before, draft.path()));
   // The lock is not held for all of that: an engine that looks meanwhile would take us for a supervisor.
   PAWL_ASSIGN(FileLock lock, lock_ended(attempt_dir));
-  PAWL_ASSIGN(Intent after, read_intent(attempt_dir));
+  PAWL_ASSIGN(Intent after, intent_of(attempt_dir));
   if (after.fence != before.fence) {
     return Error(ErrorCode::conflict, "the attempt was started again meanwhile", attempt_dir);
   }

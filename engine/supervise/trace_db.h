@@ -18,6 +18,9 @@ Result<trace::Collector> create_trace_db(const std::string& path, const Intent& 
 // they are those of result.json, or, of an attempt whose supervisor was killed, those of the trace.db that is
 // replaced.
 //
+// A folder without intent.json is no attempt but what a program recorded by itself (pawl.Hook): its trace.db
+// names no run.
+//
 // Error conflict while a supervisor has the attempt, not_found when its segments hold no step. A reader that
 // has the old file open goes on with it.
 Result<uint64_t> rebuild_trace_db(const std::string& attempt_dir);
