@@ -34,6 +34,14 @@ __all__ = ["AmbiguousTensor", "NoSuchRun", "NoSuchTensor", "NoTrace", "NotRecord
 _active = None  # the Recorder of this process, set when torch has been imported in a stage that captures
 
 
+def __getattr__(name):
+    if name == "Hook":  # needs torch
+        from ._hook import Hook
+
+        return Hook
+    raise AttributeError("module 'pawl' has no attribute %r" % name)
+
+
 def metrics(values):
     """Output().metrics(values)"""
     Output().metrics(values)

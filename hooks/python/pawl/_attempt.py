@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import sqlite3
 import time
 import urllib.parse
@@ -70,6 +71,9 @@ def _at_path(path):
     if path.is_file():
         return Attempt(path.absolute().parent, path)
     if not (path / "trace.db").exists() and not (path / "intent.json").exists():
+        if (path / "trace").is_dir():
+            raise NoTrace("what a Hook has recorded in %s is not in a trace.db yet: pawl trace rebuild %s"
+                          % (path, shlex.quote(str(path))))
         raise NoTrace("%s is no attempt of a stage: such a folder is runs/<run>/<stage>/<attempt> of a home" % path)
     return Attempt(path)
 

@@ -28,13 +28,15 @@ class Gpus:
     def __init__(self):
         self._off = False
 
-    def capture(self, record, tensors, series_of):
-        """Records those of `tensors`, [(kind, name, tensor)], that a GPU can look at, and returns the others."""
+    def capture(self, record, names, tensors, series_of):
+        """Records those of the tensors that a GPU can look at, and returns names and tensors of the others.
+        `series_of`: name, type code, tensor -> id of the series."""
         if self._off or not in_use():
-            return tensors
+            return names, tensors
         others, kept, by_device = [], [], {}
-        for entry in tensors:
-            found = strided(entry[2])
+        for entry in zip(names, tensors):
+            name, tensor = entry
+            found = strided(tensor)
             device = None if found is None else device_of(found[0])
             if device is None:
                 others.append(entry)
@@ -42,13 +44,13 @@ class Gpus:
             values, code = found[0].resolve_neg().contiguous(), found[1]
             kept.append(values)  # a copy is needed until the stream has it
             batch, entries = by_device.setdefault(device, ([], []))
-            batch += (values.data_ptr(), values.numel(), series_of(*entry, code) | code << 32)
+            batch += (values.data_ptr(), values.numel(), series_of(name, code, tensor) | code << 32)
             entries.append(entry)
         for device, (batch, entries) in by_device.items():
             if self._off or not record.cuda_tensors(batch, device, stream_of(device)):
                 self._turn_off(record)
                 others += entries
-        return others
+        return [name for name, _tensor in others], [tensor for _name, tensor in others]
 
     def _turn_off(self, record):
         if not self._off:

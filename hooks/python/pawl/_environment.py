@@ -15,7 +15,8 @@ class _Rule:
     def __init__(self, words, pattern):
         self.every, self.start, self.end, self.at = 10, 0, None, frozenset()
         self.off = False
-        self.ranks = self.modes = self.max_size = None
+        self.ranks = self.modes = self.max_size = self.raw = None
+        self.fine = False
         self.pattern = re.compile(pattern) if pattern else None
         self.known = {}  # name -> whether it is included
         for word in words:
@@ -36,6 +37,10 @@ class _Rule:
                 self.modes = frozenset(value.split(","))
             elif key == "max_size":
                 self.max_size = int(value)
+            elif key == "raw":
+                self.raw = int(value)
+            elif key == "fine":
+                self.fine = True
 
     def due(self, step):
         return step % self.every == 0 and self.spans(step) or step in self.at
@@ -59,11 +64,15 @@ class CaptureRequest:
 
     def __init__(self, text, rank):
         self._rules = {}
+        self.budget = None  # the share of the time that recording tensors may take
         for line in (text or DEFAULT).splitlines():
             # `include` comes last and takes the rest of the line: a regular expression may hold spaces.
             head, _, pattern = line.partition(" include=")
             words = head.split()
             if not words:
+                continue
+            if words[0] == "budget":
+                self.budget = _share(words[1:])
                 continue
             rule = _Rule(words[1:], pattern)
             if rule.ranks is None or rank in rule.ranks:
@@ -93,9 +102,19 @@ class CaptureRequest:
         rule = self._rules.get(collection)
         return rule.max_size if rule is not None else None
 
+    def intervals(self):
+        """collection -> in every how many steps it is recorded"""
+        return {collection: rule.every for collection, rule in self._rules.items()}
+
     def pattern(self, collection):
         rule = self._rules.get(collection)
         return rule.pattern if rule is not None else None
+
+    def detail(self, collection):
+        """What is recorded beside statistics: `raw`, the values of tensors of at most so many bytes (or None), and
+        whether the finer histogram is (`fine`). None when nothing is."""
+        rule = self._rules.get(collection)
+        return rule if rule is not None and (rule.fine or rule.raw is not None) else None
 
     def includes(self, collection, name, tensor=None):
         """`tensor`: what is to be recorded, where that is known."""
@@ -111,6 +130,31 @@ class CaptureRequest:
         if found is None:
             found = rule.known[name] = rule.pattern.search(name) is not None
         return found
+
+
+def stretched(text, factors):
+    """The request `text` with the intervals of collections multiplied. `factors`: collection -> factor."""
+    return "\n".join(_stretched_line(line, factors) for line in (text or DEFAULT).splitlines())
+
+
+def _stretched_line(line, factors):
+    head, include, pattern = line.partition(" include=")
+    words = head.split()
+    factor = factors.get(words[0], 1) if words else 1
+    if factor == 1 or "off" in words:
+        return line
+    every = _Rule(words[1:], "").every * factor
+    rest = [word for word in words[1:] if not word.startswith("every=")]
+    return " ".join([words[0], "every=%d" % every, *rest]) + include + pattern
+
+
+def _share(words):
+    share = 0.0
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "share":
+            share = float(value)
+    return share if share > 0 else None
 
 
 def rank_and_world():

@@ -56,6 +56,20 @@ class Stats(ctypes.Structure):
             self.magnitude[bin_index] += amount
 
 
+class FineHistogram(ctypes.Structure):
+    """Of a sample of a tensor's elements, see pawl_fine_histogram."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("sampled", ctypes.c_uint64),
+        ("bins", ctypes.c_uint32 * 256),
+    ]
+
+    def __init__(self):
+        super().__init__(struct_size=ctypes.sizeof(FineHistogram))
+
+
 class _Options(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_uint32),
@@ -80,6 +94,7 @@ _LONG = {
     "strided_tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]),
     "cuda_tensors": (_STATUS, [_HANDLE, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int,
                                ctypes.c_void_p]),
+    "values": (_STATUS, [_HANDLE, _ID, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), _ID]),
     "close": (None, [_HANDLE]),
 }
 _SHORT = {
@@ -89,6 +104,11 @@ _SHORT = {
     "step_end": (_STATUS, [_HANDLE]),
     "scalar": (_STATUS, [_HANDLE, _ID, ctypes.c_double]),
     "stats": (_STATUS, [_HANDLE, _ID, ctypes.POINTER(Stats)]),
+    "span": (_STATUS, [_HANDLE, _ID, _U64, _U64]),
+    "batch": (_STATUS, [_HANDLE, _ID, _U64, _U64, ctypes.POINTER(_U64), ctypes.c_uint32]),
+    "hash": (_STATUS, [_HANDLE, _ID, _U64]),
+    "fine_histogram": (_STATUS, [_HANDLE, _ID, ctypes.POINTER(FineHistogram)]),
+    "note_request": (_STATUS, [_HANDLE, ctypes.c_char_p]),
     "available": (_STATUS, [_HANDLE, ctypes.c_char_p, ctypes.c_int]),
     "request_generation": (_U64, [_HANDLE]),
     "next_step": (_U64, [_HANDLE, _U64, ctypes.c_uint32]),
@@ -112,6 +132,23 @@ class Library:
         self._compute_strided.restype = _STATUS
         self._compute_strided.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p,
                                           ctypes.c_void_p, ctypes.POINTER(Stats)]
+
+        self._compute_fine = releasing.pawl_compute_fine_histogram
+        self._compute_fine.restype = _STATUS
+        self._compute_fine.argtypes = [ctypes.c_void_p, ctypes.c_int, _U64, ctypes.POINTER(FineHistogram)]
+        self._digest = releasing.pawl_digest
+        self._digest.restype = _U64
+        self._digest.argtypes = [ctypes.c_void_p, _U64, _U64]
+
+    def digest_of(self, tensor):
+        """Of the bytes of a contiguous tensor in host memory."""
+        return self._digest(tensor.data_ptr(), tensor.numel() * tensor.element_size(), 0)
+
+    def compute_fine(self, pointer, dtype, count):
+        histogram = FineHistogram()
+        if self._compute_fine(pointer, dtype, count, ctypes.byref(histogram)) != _OK:
+            raise CaptureError("pawl_compute_fine_histogram refused its arguments")
+        return histogram
 
     def compute_stats(self, pointer, dtype, shape, strides):
         """Strides in elements."""
@@ -205,10 +242,33 @@ class Capture:
     def stats(self, series, stats):
         self._check(self._library._stats(self._handle, series, ctypes.byref(stats)))
 
-    def tensors(self, batch):
-        """`batch`: for each tensor pointer, count, series | type code << 32; the words of an array of pawl_tensor."""
-        words = array.array("Q", batch)
-        self._check(self._library._tensors(self._handle, words.buffer_info()[0], len(batch) // 3, _TENSOR_SIZE))
+    def tensors(self, words):
+        """`words`: an array("Q") of pointer, count, series | type code << 32 of each tensor: that of pawl_tensor."""
+        self._check(self._library._tensors(self._handle, words.buffer_info()[0], len(words) // 3, _TENSOR_SIZE))
+
+    def values(self, series, pointer, dtype, shape):
+        """Of contiguous memory."""
+        sizes = (ctypes.c_int64 * len(shape))(*shape)
+        self._check(self._library._values(self._handle, series, pointer, dtype, sizes, len(shape)))
+
+    def fine_histogram(self, series, pointer, dtype, count):
+        histogram = self._library.compute_fine(pointer, dtype, count)
+        self._check(self._library._fine_histogram(self._handle, series, ctypes.byref(histogram)))
+
+    def span(self, series, begin, end):
+        """Nanoseconds of CLOCK_MONOTONIC."""
+        self._check(self._library._span(self._handle, series, begin, end))
+
+    def batch(self, series, digest, examples, label_counts):
+        """`label_counts`: of each class from 0 on, or None."""
+        counts = (_U64 * len(label_counts))(*label_counts) if label_counts else None
+        self._check(self._library._batch(self._handle, series, digest, examples, counts, len(label_counts or ())))
+
+    def hash(self, series, digest):
+        self._check(self._library._hash(self._handle, series, digest))
+
+    def note_request(self, text):
+        self._check(self._library._note_request(self._handle, text.encode()))
 
     def strided_tensors(self, tensors):
         """`tensors`: [(pointer, series, type code, shape, strides)]."""

@@ -21,6 +21,11 @@ def watch(module_class):
         setattr(module_class, method_name, _remembering(getattr(module_class, method_name)))
 
 
+def remember(model):
+    """What watch() came too late for."""
+    _modules.update((id(module), module) for module in model.modules())
+
+
 def _remembering(method):
     @functools.wraps(method)
     def wrapper(self, *args, **kwargs):
@@ -44,6 +49,10 @@ class Root:
     def in_eval_mode(self):
         module = self.module()
         return module is not None and not module.training
+
+    def outermost(self):
+        """The module itself, wrappers and all: what the script calls."""
+        return self._module()
 
     def is_module(self, module):
         return self._module() is module

@@ -25,7 +25,12 @@ def install():
     request = os.environ.get("PAWL_CAPTURE", "").strip()
     if pawl._active is not None or not os.environ.get("PAWL_TRACE_DIR") or request == "off":
         return
-    recorder = Recorder(request, dict(os.environ))
+    attach(request, dict(os.environ))
+
+
+def attach(request, environment):
+    """Wraps torch and returns the Recorder that is told. Once per process."""
+    recorder = Recorder(request, environment)
     pawl._active = recorder
     _names.watch(torch.nn.Module)
     _patch_backward(recorder)
@@ -34,6 +39,7 @@ def install():
     _patch_clipping(recorder)
     _patch_compile(recorder)
     watch_losses(recorder)
+    return recorder
 
 
 def _patch_backward(recorder):
@@ -41,7 +47,12 @@ def _patch_backward(recorder):
 
     @functools.wraps(original)
     def backward(tensors, grad_tensors=None, *args, **kwargs):
-        original(tensors, grad_tensors, *args, **kwargs)
+        begin = recorder.spans.backward_begins() if recorder.spans.wanted else None
+        try:
+            original(tensors, grad_tensors, *args, **kwargs)
+        finally:
+            if begin is not None:
+                recorder.spans.backward_ends(begin)
         # With a gradient given, the tensor is an inner node: checkpointing and pipelines call us like that.
         if recorder.wants_losses and grad_tensors is None and kwargs.get("grad_variables") is None:
             recorder.backward_done((tensors,) if isinstance(tensors, torch.Tensor) else tuple(tensors))

@@ -41,11 +41,11 @@ class Record:
     def series(self, name, kind, dtype, shape):
         return self._capture.series((kind, name), dtype, shape)
 
-    def tensors(self, batch):
+    def tensors(self, words):
         """See Capture.tensors."""
         self._settle()
         self._waited = True
-        self._capture.tensors(batch)
+        self._capture.tensors(words)
 
     def strided_tensors(self, tensors):
         """See Capture.strided_tensors."""
@@ -81,6 +81,26 @@ class Record:
             self._capture.end()
             self._capture.begin(self.step)  # which goes on
 
+    def values(self, name, kind, dtype, shape, pointer):
+        self._settle()
+        self._capture.values(self._capture.series((kind, name), dtype, shape), pointer, dtype, shape)
+
+    def fine_histogram(self, name, kind, dtype, shape, pointer, count):
+        self._settle()
+        self._capture.fine_histogram(self._capture.series((kind, name), dtype, shape), pointer, dtype, count)
+
+    def span(self, name, begin, end):
+        self._settle()
+        self._capture.span(self._capture.series((_library.SPAN, name)), begin, end)
+
+    def batch(self, name, digest, examples, label_counts):
+        self._settle()
+        self._capture.batch(self._capture.series((_library.BATCH, name)), digest, examples, label_counts)
+
+    def hash(self, name, dtype, shape, digest):
+        self._settle()
+        self._capture.hash(self._capture.series((_library.HASH, name), dtype, shape), digest)
+
     def end_step(self):
         self._settle()
         values, self._values = self._values, {}
@@ -104,6 +124,11 @@ class Record:
         """Its generation and the request that holds for the step in progress, or None while it is being changed."""
         self._settle()
         return self._capture.request()
+
+    def note_request(self, text):
+        """From the step in progress on the process records `text` by its own decision."""
+        self._settle()
+        self._capture.note_request(text)
 
     def skip_step(self):
         """end_step() where nothing was recorded and nothing is held back; the generation of the capture request."""

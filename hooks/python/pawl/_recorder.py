@@ -15,7 +15,10 @@ Nothing here may disturb the training: every entry is guarded, the first failure
 """
 
 import atexit
+import collections
+import contextlib
 import functools
+import operator
 import os
 import re
 import sys
@@ -28,20 +31,32 @@ import torch
 from . import _library
 from ._activations import KINDS as OF_MODULES
 from ._activations import ModuleHooks
+from ._batches import Batches
+from ._budget import Budget
+from ._details import record_details
 from ._device import Gpus
-from ._environment import CaptureRequest, rank_and_world
+from ._environment import CaptureRequest, rank_and_world, stretched
 from ._evaluation import Evaluation, watch_calls
 from ._gradients import Gradients
+from ._model_calls import watch_model_calls
 from ._names import Namer
 from ._numbers import Mean
 from ._optimizer_state import tensors_of_state
+from ._prepared import Prepared
 from ._record import Record
-from ._tensors import as_number, capturing_cuda_graph, on_host, type_code_in_place
+from ._spans import Spans, now
+from ._tensors import as_number, capturing_cuda_graph, on_host
 
+# Collections of tensors that a program may record by itself.
+KINDS = {"weights": _library.WEIGHT, "biases": _library.BIAS, "gradients": _library.GRADIENT,
+         "updates": _library.UPDATE, **OF_MODULES}
+_gradient_of = operator.attrgetter("grad")
 _OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "local_gradients", "unclipped_gradients", "updates",
-                            "optimizer_state"))
-_OF_TENSORS = _OF_PARAMETERS | OF_MODULES.keys()
-_HOOKED = OF_MODULES.keys() | {"local_gradients"}  # those that need hooks before the first forward pass
+                            "optimizer_state", "hashes"))
+_OF_CALLS = frozenset(("batches", "spans"))  # of models
+_OF_TENSORS = _OF_PARAMETERS | _OF_CALLS | OF_MODULES.keys()
+# Those that need hooks before the first forward pass.
+_HOOKED = OF_MODULES.keys() | _OF_CALLS | {"local_gradients"}
 
 # So many steps of other optimisers without one of the main optimiser mean that training has moved on to another.
 HAND_OVER = 100
@@ -68,27 +83,28 @@ def _guarded(where):
 class _Model:
     """What is known of one optimiser. Holds no tensor and no strong reference to it."""
 
-    __slots__ = ("optimizer", "index", "parameter_ids", "names", "captured_step", "series", "offers_state")
+    __slots__ = ("optimizer", "index", "parameter_ids", "names", "selected", "captured_step", "prepared", "offers_state")
 
     def __init__(self, optimizer, index):
         self.optimizer = weakref.ref(optimizer)
         self.index = index
         self.parameter_ids = None
-        self.names = ()
+        self.names = []
+        self.selected = {}  # collection -> positions of the parameters that it includes
         self.captured_step = -1
-        self.series = {}  # (kind, name) -> id in the record
+        self.prepared = collections.defaultdict(Prepared)  # of each kind
         self.offers_state = False  # what its optimiser keeps is known after the first step only
 
 
 class _Update:
     """One optimiser step under way."""
 
-    __slots__ = ("optimizer", "model", "is_main", "named", "before", "gradients_later")
+    __slots__ = ("optimizer", "model", "is_main", "parameters", "before", "gradients_later", "begin")
 
-    def __init__(self, optimizer, model, is_main, named):
+    def __init__(self, optimizer, model, is_main, parameters):
         self.optimizer, self.model, self.is_main = optimizer, model, is_main
-        self.named = named  # [(name, parameter)] in a capturing step, else None
-        self.before = ()  # [(name, parameter, its value before the step)] if updates are asked for
+        self.parameters = parameters  # in a capturing step, else None
+        self.before = None  # the values of those whose updates are asked for
         self.gradients_later = False  # a closure computes them inside the step
 
 
@@ -101,11 +117,16 @@ class Recorder:
         self._lock = threading.RLock()
         self._record = Record()
         self._generation = 1  # of the capture request; that of the environment is the first
+        self._models = {}  # id of optimiser -> _Model
+        self.spans = Spans()
+        self._batches = None
+        self._logged = {}  # (kind, name) -> (Stats, type code, shape) of the step in progress
+        self._spent, self._costs = 0, {}  # nanoseconds: of the step in progress, and of each collection in it
+        self._called = frozenset()  # ids of the modules whose calls are of interest in the step in progress
         self._ask_for(request)
         self._namer = Namer()
         self._gpus = Gpus()
         self._optimizers = weakref.WeakValueDictionary()  # id -> each that was made or made a step
-        self._models = {}  # id of optimiser -> _Model
         self._main = None
         # id of the main optimiser while nothing is recorded in the step in progress. Most steps may be like that, so
         # they take a short way: between two steps all of our code has left the caches, and each call costs a microsecond.
@@ -142,9 +163,11 @@ class Recorder:
         if not self._record.is_open() and self._due & _HOOKED and self._load():
             self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
             self._arm()
+            self.spans.begin_step("spans" in self._due, waits=False)
 
     @_guarded("before optimiser step")
     def update_begins(self, optimizer, has_closure):
+        entered = now()
         if self._in_cuda_graph(optimizer.param_groups[0]["params"][0]):
             return None
         if not self._record.is_open() and not self._attach(optimizer, has_closure):
@@ -152,8 +175,8 @@ class Recorder:
         model = self._model_of(optimizer)
         is_main = self._is_main(model)
         captures = self._due & _OF_PARAMETERS and model.captured_step != self._record.step
-        named = self._named(model) if captures or model.parameter_ids is None else None
-        update = _Update(optimizer, model, is_main, named if captures else None)
+        parameters = self._named(model) if captures or model.parameter_ids is None else None
+        update = _Update(optimizer, model, is_main, parameters if captures else None)
         self._updating, self._evaluated = True, False
         if captures:
             model.captured_step = self._record.step
@@ -161,14 +184,18 @@ class Recorder:
             if not has_closure:
                 self._capture_gradients(update)
             if "updates" in self._due:
-                update.before = [(name, parameter, parameter.detach().clone()) for name, parameter in named
-                                 if self._request.includes("updates", name, parameter)]
+                update.before = [parameter.detach().clone()
+                                 for parameter in self._select(model, "updates", parameters)[1]]
+        update.begin = now()
+        self._spent += update.begin - entered
         return update
 
     @_guarded("after optimiser step")
     def update_ends(self, update):
-        self._updating = False
-        if update.named is not None:
+        self._updating, self._entered = False, now()
+        if self.spans.wanted:
+            self.spans.add("optimizer", update.begin)
+        if update.parameters is not None:
             if update.gradients_later:
                 self._capture_gradients(update)
             self._capture_parameters(update)
@@ -196,6 +223,7 @@ class Recorder:
         (infinite by design while the scale is searched) do not."""
         if not self._record.is_open() and not self._attach(optimizer, False):
             return
+        self._entered = now()
         model = self._model_of(optimizer)
         if self._due & _OF_PARAMETERS:
             self._gradients.forget(_parameters_of(optimizer))
@@ -252,9 +280,61 @@ class Recorder:
             self._hooks.disarm()
             self._arm_modules(self._hooks, ())
 
+    def is_model(self, module):
+        return id(module) in self._called
+
+    @_guarded("call of a model")
+    def call_begins(self, model, args, kwargs):
+        """When a call that is trained on begins, else None."""
+        if not model.training or not torch.is_grad_enabled():
+            self.spans.evaluated()
+            return None
+        if "batches" in self._due:
+            with self._cost("batches", outside=True):
+                self._batches.see(args, kwargs)
+        return self.spans.forward_begins()
+
+    @_guarded("end of the call of a model")
+    def call_ends(self, begin):
+        if self.spans.wanted and begin is not None:
+            self.spans.add("forward", begin)
+
     @_guarded("log_scalar()")
     def log_scalar(self, name, value):
         self._put_scalar(name, value)
+
+    @_guarded("tensor()")
+    def log_tensor(self, name, tensor, collection):
+        host = on_host(tensor) if collection in self._due and self._request.includes(collection, name) else None
+        if host is None:
+            return
+        self._load()
+        values, code = host
+        stats = self._library.compute_stats(values.data_ptr(), code, values.shape, values.stride())
+        known = self._logged.get((KINDS[collection], name))
+        if known is None:
+            self._logged[KINDS[collection], name] = stats, code, tuple(tensor.shape)
+        else:
+            known[0].add(stats)
+
+    def open_by_hand(self, model):
+        """Attaches now, not with the first optimiser step. Raises what fails."""
+        self._load()
+        self._attach(None, True)
+        if self.off:
+            raise RuntimeError("another process records into this folder")
+        if model is not None:
+            self._namer.names(list(model.parameters()), "")  # for the roots that it finds
+        self._begin_step()
+
+    @_guarded("step()")
+    def step_by_hand(self):
+        if self._record.is_open() and self._main is None:
+            self._entered = now()
+            losses, self._losses = self._losses, Mean()
+            if losses and "losses" in self._due:
+                self._record.add(_library.LOSS, "loss", losses)
+            self._finish_step()
 
     @_guarded("resume()")
     def resume(self, step):
@@ -267,8 +347,7 @@ class Recorder:
         self.off = True
         self.idle_optimizer = None
         if self._record.is_open() and self._pid == os.getpid():
-            self._hooks.disarm()
-            self._gradients.disarm()
+            self._disarm()
             self._evaluation.write(self._record)
             self._record.close()
 
@@ -280,11 +359,12 @@ class Recorder:
             if not path:
                 raise OSError("PAWL_CAPTURE_LIB is not set")
             self._library = _library.Library(path)
-            compute_stats = self._library.compute_stats
-            self._hooks = ModuleHooks(compute_stats, self._give_up,
+            compute_in_modules = self._counting(*OF_MODULES)
+            self._hooks = ModuleHooks(compute_in_modules, self._give_up,
                                       lambda: torch.is_grad_enabled() and not self.in_eval_mode())
-            self._gradients = Gradients(compute_stats, self._give_up)
-            self._evaluation = Evaluation(compute_stats, self._give_up)
+            self._gradients = Gradients(self._counting("local_gradients", "unclipped_gradients"), self._give_up)
+            self._evaluation = Evaluation(self._library.compute_stats, self._give_up)
+            self._batches = Batches(self._library.digest_of)
         return True
 
     def _attach(self, optimizer, has_closure):
@@ -313,8 +393,7 @@ class Recorder:
         self.off = True
         self.idle_optimizer = None
         if self._hooks is not None:
-            self._hooks.disarm()
-            self._gradients.disarm()
+            self._disarm()
             self._evaluation.forget()
         self._losses = Mean()
 
@@ -360,14 +439,16 @@ class Recorder:
         return is_main
 
     def _named(self, model):
+        """The parameters of its optimiser; model.names says what they are called."""
         parameters = _parameters_of(model.optimizer())
-        ids = [id(parameter) for parameter in parameters]
+        ids = list(map(id, parameters))
         if ids != model.parameter_ids:
             unnamed = "param." if model.index == 0 else "optimizer%d.param." % model.index
             model.names = self._namer.names(parameters, unnamed)
             model.parameter_ids = ids
+            model.selected = {}
             self._offer(model.names)
-        return list(zip(model.names, parameters))
+        return parameters
 
     def _offer(self, names):
         """Tells what could be recorded, asked for or not."""
@@ -386,66 +467,103 @@ class Recorder:
         for name, _tensor in tensors_of_state(update.optimizer, named):
             self._record.available(name, _library.OPTIMIZER_STATE)
 
+    def _select(self, model, collection, parameters):
+        """(names, parameters) of those that are asked for."""
+        selected = model.selected.get(collection)
+        if selected is None:
+            wanted = [n for n, name in enumerate(model.names)
+                      if self._request.includes(collection, name, parameters[n])]
+            if collection in ("weights", "biases"):
+                wanted = [n for n in wanted if _is_bias(model.names[n]) == (collection == "biases")]
+            selected = model.selected[collection] = (wanted, [model.names[n] for n in wanted])
+        positions, names = selected
+        return names, [parameters[n] for n in positions]
+
     def _capture_gradients(self, update):
         self._capture_gathered(update, "local_gradients", _library.LOCAL_GRADIENT, self._gradients.local)
         self._capture_gathered(update, "unclipped_gradients", _library.UNCLIPPED_GRADIENT, self._gradients.unclipped)
-        if "gradients" in self._due:
-            # A fused optimiser divides by the scale of a GradScaler in its own step.
-            scale = getattr(update.optimizer, "grad_scale", None)
-            self._capture_tensors(update.model, [
-                (_library.GRADIENT, name, parameter.grad if scale is None else parameter.grad / scale)
-                for name, parameter in update.named
-                if parameter.grad is not None and self._request.includes("gradients", name, parameter.grad)])
+        if "gradients" not in self._due:
+            return
+        names, parameters = self._select(update.model, "gradients", update.parameters)
+        gradients = list(map(_gradient_of, parameters))
+        if type(None) in map(type, gradients):
+            present = [n for n, gradient in enumerate(gradients) if gradient is not None]
+            names, gradients = [names[n] for n in present], [gradients[n] for n in present]
+        # A fused optimiser divides by the scale of a GradScaler in its own step.
+        scale = getattr(update.optimizer, "grad_scale", None)
+        if scale is not None:
+            gradients = [gradient / scale for gradient in gradients]
+        self._capture_tensors(update.model, "gradients", _library.GRADIENT, names, gradients)
 
     def _capture_gathered(self, update, collection, kind, gathered):
-        for name, parameter in update.named if gathered else ():
+        for name, parameter in zip(update.model.names, update.parameters) if gathered else ():
             seen = gathered.take_one(id(parameter))
             if seen is not None and self._request.includes(collection, name):
                 stats, code, shape = seen
                 self._record.stats(name, kind, code, shape, stats)
 
     def _capture_parameters(self, update):
-        tensors = []
-        for name, parameter in update.named:
-            bias = _is_bias(name)
-            collection = "biases" if bias else "weights"
-            if collection in self._due and self._request.includes(collection, name, parameter):
-                tensors.append((_library.BIAS if bias else _library.WEIGHT, name, parameter))
-        tensors += [(_library.UPDATE, name, parameter.detach() - before) for name, parameter, before in update.before]
+        for collection, kind in (("weights", _library.WEIGHT), ("biases", _library.BIAS)):
+            if collection in self._due:
+                self._capture_tensors(update.model, collection, kind,
+                                      *self._select(update.model, collection, update.parameters))
+        if update.before is not None:
+            names, parameters = self._select(update.model, "updates", update.parameters)
+            changes = [parameter.detach() - before for parameter, before in zip(parameters, update.before)]
+            self._capture_tensors(update.model, "updates", _library.UPDATE, names, changes)
         if "optimizer_state" in self._due:
-            tensors += [(_library.OPTIMIZER_STATE, name, tensor)
-                        for name, tensor in tensors_of_state(update.optimizer, update.named)
-                        if self._request.includes("optimizer_state", name, tensor)]
-        self._capture_tensors(update.model, tensors)
+            state = [(name, tensor) for name, tensor
+                     in tensors_of_state(update.optimizer, zip(update.model.names, update.parameters))
+                     if self._request.includes("optimizer_state", name, tensor)]
+            self._capture_tensors(update.model, "optimizer_state", _library.OPTIMIZER_STATE,
+                                  [name for name, _tensor in state], [tensor for _name, tensor in state])
+        if "hashes" in self._due:
+            with self._cost("hashes"):
+                self._capture_hashes(*self._select(update.model, "hashes", update.parameters))
 
-    def _capture_tensors(self, model, tensors):
-        """`tensors`: [(kind, name, tensor)]. One call of the library for all: it costs more than a small tensor."""
-        batch, strided, copies = [], [], []
-        for kind, name, tensor in self._gpus.capture(self._record, tensors, functools.partial(self._series, model)):
-            values, code = tensor, type_code_in_place(tensor)
-            if code is None:
-                host = on_host(tensor)
-                if host is None:
-                    continue
+    def _counting(self, *collections):
+        """compute_stats() of the library, counted as a cost of the first of the collections that is due."""
+        def compute(*arguments):
+            if self._budget is None:
+                return self._library.compute_stats(*arguments)
+            collection = next((one for one in collections if one in self._due), collections[0])
+            with self._cost(collection, outside=True):
+                return self._library.compute_stats(*arguments)
+
+        return compute
+
+    @contextlib.contextmanager
+    def _cost(self, collection, outside=False):
+        """What is done inside is done for `collection`; `outside` of an optimiser step."""
+        begin = now()
+        yield
+        spent = now() - begin
+        self._costs[collection] = self._costs.get(collection, 0) + spent
+        if outside:
+            self._spent += spent
+
+    def _capture_hashes(self, names, parameters):
+        for name, parameter in zip(names, parameters):
+            host = on_host(parameter)
+            if host is not None:
                 values, code = host
-                copies.append(values)  # until the library has read it
-            series = model.series.get((kind, name))
-            if series is None:
-                series = self._series(model, kind, name, tensor, code)
-            if values is tensor or values.is_contiguous():
-                batch += (values.data_ptr(), values.numel(), series | code << 32)
-            else:
-                strided.append((values.data_ptr(), series, code, values.shape, values.stride()))
-        if batch:
-            self._record.tensors(batch)
-        if strided:
-            self._record.strided_tensors(strided)
+                self._record.hash(name, code, tuple(parameter.shape), self._library.digest_of(values.contiguous()))
 
-    def _series(self, model, kind, name, tensor, code):
-        series = model.series.get((kind, name))
-        if series is None:
-            series = model.series[kind, name] = self._record.series(name, kind, code, tuple(tensor.shape))
-        return series
+    def _capture_tensors(self, model, collection, kind, names, tensors):
+        """One call of the library for all: it costs more than a small tensor."""
+        def series_of(name, code, tensor):
+            return self._record.series(name, kind, code, tuple(tensor.shape))
+
+        with self._cost(collection):
+            detail = self._request.detail(collection)
+            if detail is not None:
+                record_details(self._record, detail, kind, names, tensors)
+            names, tensors = self._gpus.capture(self._record, names, tensors, series_of)
+            words, strided, _copies = model.prepared[kind].words(names, tensors, series_of)
+            if words:
+                self._record.tensors(words)
+            if strided:
+                self._record.strided_tensors(strided)
 
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index
@@ -469,10 +587,26 @@ class Recorder:
         if self._due & _OF_TENSORS:
             self._capture_modules()
             self._gradients.disarm()
+        if self._due & _OF_CALLS:
+            self._capture_calls()
+        logged, self._logged = self._logged, {}
+        for (kind, name), (stats, code, shape) in logged.items():
+            self._record.stats(name, kind, code, shape, stats)
         if self._evaluation.is_under_way:
             self._evaluation.write(self._record)
         self._record.end_step()
+        if self._budget is not None and self._costs:
+            self._keep_budget()
+        self._spent, self._costs = 0, {}
         self._begin_step()
+
+    def _keep_budget(self):
+        moment = now()
+        spent = self._spent + moment - self._entered
+        if self._budget.recorded(self._record.step - 1, moment, spent, self._costs):
+            text = stretched(self._request_text, self._budget.factors)
+            self._record.note_request(text)
+            self._follow(CaptureRequest(text, rank_and_world()[0]))
 
     def _begin_step(self):
         self._plan_step()
@@ -482,6 +616,7 @@ class Recorder:
             self._arm()
         if self.watches_evaluation:
             self._watch_models()
+        self.spans.begin_step("spans" in self._due)
         main = self._main.optimizer() if self._main is not None and not self._due else None
         # A GPU may be capturing a graph, which has to be asked; what is held back waits for its values.
         idle = main is not None and self._record.holds_nothing() and not main.param_groups[0]["params"][0].is_cuda
@@ -496,11 +631,18 @@ class Recorder:
         self.wants_local_gradients = "local_gradients" in self._due
 
     def _ask_for(self, text):
-        self._request = CaptureRequest(text, rank_and_world()[0])
+        request = CaptureRequest(text, rank_and_world()[0])
         self._request_text = text
-        evaluated = self._request.evaluated()
+        self._budget = Budget(request.budget, request.intervals()) if request.budget is not None else None
+        self._follow(request)
+
+    def _follow(self, request):
+        self._request = request
+        evaluated = request.evaluated()
         self.wants_evaluated_losses = "losses" in evaluated
         self.watches_evaluation = not evaluated.isdisjoint(OF_MODULES)
+        for model in self._models.values():
+            model.selected = {}
         self._plan_step()
 
     def _change_request(self):
@@ -521,6 +663,28 @@ class Recorder:
         if self.wants_local_gradients:
             for optimizer in list(self._optimizers.values()):
                 self._gradients.arm(self._with_local_gradients(optimizer), self._request.max_size("local_gradients"))
+        if "batches" in self._due:
+            self._batches.watch_losses(self._give_up)
+        if self._due & _OF_CALLS:
+            modules = [module for module in (root.outermost() for root in self._namer.roots) if module is not None]
+            for module in modules:
+                watch_model_calls(type(module), self)
+            self._called = frozenset(map(id, modules))
+
+    def _disarm(self):
+        self._hooks.disarm()
+        self._gradients.disarm()
+        self._batches.leave_losses()
+        self._called = frozenset()
+        self.spans.wanted = False
+
+    def _capture_calls(self):
+        self._batches.leave_losses()
+        self._called = frozenset()
+        for name, begin, end in self.spans.take():
+            self._record.span(name, begin, end)
+        for name, digest, examples, label_counts in self._batches.take():
+            self._record.batch(name, digest, examples, label_counts)
 
     def _arm_modules(self, hooks, collections):
         if self._compiled:

@@ -6,10 +6,15 @@ import struct
 
 SYNC = b"\xf5PWL"
 HEADER, SERIES, STEP_BEGIN, SCALAR, STATS, STEP_END, DROPPED, END = range(1, 9)
+RAW, SPAN, BATCH, HASH, REQUEST, AVAILABLE, FINE = range(16, 23)
 KINDS = ("scalar", "loss", "weight", "bias", "gradient", "activation", "update", "input", "optimizer_state",
          "local_gradient", "unclipped_gradient", "span", "batch", "hash")
 
 Series = collections.namedtuple("Series", "name kind dtype shape")
+Span = collections.namedtuple("Span", "begin end")
+Batch = collections.namedtuple("Batch", "digest examples labels")
+Fine = collections.namedtuple("Fine", "sampled bins")
+Request = collections.namedtuple("Request", "step generation own text")
 Stats = collections.namedtuple("Stats", "count nan inf zero min max sum abs_sum square_sum magnitude")
 
 
@@ -35,7 +40,10 @@ def crc32c(data, crc=0):
 class Step:
     def __init__(self, number, mode):
         self.number, self.mode, self.ended = number, mode, False
-        self.values = {}  # (kind, name) -> number or Stats
+        self.values = {}  # (kind, name) -> number or Stats, digest of a hash
+        self.lists = collections.defaultdict(list)  # (kind, name) -> Spans or Batches
+        self.raw = {}  # (kind, name) -> safetensors document
+        self.fine = {}  # (kind, name) -> Fine
 
     def kinds(self):
         return {kind for kind, _ in self.values}
@@ -49,6 +57,7 @@ class Rank:
         self.world_size = self.producer = self.dropped = None
         self.steps = []
         self.open = []  # the step begun last, behind the one that it interrupts
+        self.requests = []
         self.series = {}  # (kind, name) -> Series
         self.closed = False
 
@@ -66,7 +75,7 @@ def read_trace(directory):
         _read_segment(path.read_bytes(), number, ranks.setdefault(number, Rank()))
     for rank in ranks.values():
         # The next step begins when one ends: after the last one that is a step in which nothing happened.
-        rank.steps = [step for step in rank.steps if step.ended or step.values]
+        rank.steps = [step for step in rank.steps if step.ended or step.values or step.lists]
     return ranks
 
 
@@ -114,6 +123,29 @@ def _read_segment(data, number, rank):
         elif kind == STATS:
             fields = struct.unpack_from("<I4x4Q5d16Q", payload)
             _add(rank, ids[fields[0]], Stats(*fields[1:10], fields[10:]))
+        elif kind == SPAN:
+            series_id, begin, end = struct.unpack_from("<I4xQQ", payload)
+            rank.steps[-1].lists[_key(ids[series_id])].append(Span(begin, end))
+        elif kind == BATCH:
+            series_id, classes, digest, examples = struct.unpack_from("<IIQQ", payload)
+            labels = struct.unpack_from("<%dQ" % classes, payload, 24)
+            rank.steps[-1].lists[_key(ids[series_id])].append(Batch(digest, examples, labels))
+        elif kind == HASH:
+            series_id, digest = struct.unpack_from("<I4xQ", payload)
+            _add(rank, ids[series_id], digest)
+        elif kind == RAW:
+            series_id, length, total, offset = struct.unpack_from("<IIQQ", payload)
+            raw, key = rank.steps[-1].raw, _key(ids[series_id])
+            if len(raw.get(key, b"")) != offset:
+                raise ValueError("a piece of a raw tensor is missing")
+            raw[key] = raw.get(key, b"") + payload[24:24 + length]
+        elif kind == FINE:
+            series_id, bins, sampled = struct.unpack_from("<IIQ", payload)
+            rank.steps[-1].fine[_key(ids[series_id])] = Fine(sampled, struct.unpack_from("<%dI" % bins, payload, 16))
+        elif kind == REQUEST:
+            generation, length, origin = struct.unpack_from("<QII", payload)
+            rank.requests.append(Request(rank.steps[-1].number, generation, origin == 1,
+                                         payload[16:16 + length].decode()))
         elif kind == STEP_END:
             if struct.unpack_from("<Q", payload)[0] != rank.open[-1].number:
                 raise ValueError("a step ends that is not the one begun last")
@@ -121,6 +153,10 @@ def _read_segment(data, number, rank):
         elif kind == END:
             rank.closed = True
             rank.dropped = struct.unpack_from("<16xQ", payload)[0]
+
+
+def _key(series):
+    return series.kind, series.name
 
 
 def _add(rank, series, value):
