@@ -15,7 +15,7 @@ find_package(GTest REQUIRED)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(libgit2 REQUIRED IMPORTED_TARGET libgit2)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
-# Only stages/evaluate: gzip, ZIP and images of datasets.
 find_package(ZLIB REQUIRED)
+# Only stages/evaluate: images of datasets.
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)

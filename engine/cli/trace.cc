@@ -14,13 +14,10 @@
 #include "engine/cli/trace_attempt.h"
 #include "engine/supervise/result.h"
 #include "engine/trace/query.h"
+#include "engine/trace/retention.h"
 
 namespace pawl::cli {
 namespace {
-
-bool is_scalar(trace::Kind kind) {
-  return kind == trace::Kind::scalar || kind == trace::Kind::loss;
-}
 
 std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{:.6g}", value) : fmt::format("{}", value);
@@ -30,11 +27,25 @@ bool has_trace(const AttemptPlace& place) {
   return path_exists(place.dir + "/trace.db");
 }
 
-Result<std::vector<trace::CurvePoint>> curve(trace::TraceReader& reader, const trace::SeriesInfo& info,
-                                             int64_t points) {
-  auto wanted = static_cast<size_t>(points);
-  return is_scalar(info.kind) ? reader.curve(info.name, info.kind, wanted)
-                              : reader.tensor_norm(info.name, info.kind, wanted);
+// What the number of a curve is, where it is not the value itself.
+std::string_view measured(trace::Kind kind) {
+  switch (kind) {
+    case trace::Kind::scalar:
+    case trace::Kind::loss:
+      return "";
+    case trace::Kind::span:
+      return ", seconds";
+    case trace::Kind::batch:
+      return ", examples";
+    case trace::Kind::hash:
+      return ", 1 where ranks differ";
+    default:
+      return ", norm";
+  }
+}
+
+bool has_statistics(trace::Kind kind) {
+  return measured(kind) == ", norm";
 }
 
 Json curve_json(const std::vector<trace::CurvePoint>& points) {
@@ -53,21 +64,26 @@ Json curve_json(const std::vector<trace::CurvePoint>& points) {
 Result<void> print_overview(trace::TraceReader& reader, const std::vector<trace::SeriesInfo>& series) {
   std::vector<std::vector<Cell>> rows;
   for (const trace::SeriesInfo& info : series) {
-    PAWL_ASSIGN(auto points, curve(reader, info, 1 << 20));
-    uint64_t bad = 0;
-    for (const trace::CurvePoint& p : points) bad += p.non_finite;
+    PAWL_ASSIGN(const trace::SeriesExtent extent, reader.extent(info.name, info.kind));
     rows.push_back({{info.name},
                     {std::string(trace::to_string(info.kind))},
                     {fmt::format("[{}]", fmt::join(info.shape, ", "))},
-                    {std::to_string(points.size())},
-                    {points.empty() ? "" : number(points.front().mean)},
-                    {points.empty() ? "" : number(points.back().last)},
-                    {bad > 0 ? std::to_string(bad) : "", Tone::bad}});
+                    {std::to_string(extent.steps)},
+                    {extent.steps == 0 ? "" : number(extent.first)},
+                    {extent.steps == 0 ? "" : number(extent.last)},
+                    {extent.non_finite > 0 ? std::to_string(extent.non_finite) : "", Tone::bad}});
   }
   print(render_table({"series", "kind", "shape", "steps", "first", "last", "non-finite"}, rows));
   print(
-      "First and last are values of scalars and norms of tensors. One of them: pawl trace RUN --series "
-      "NAME\n");
+      "First and last are values of losses and scalars, norms of tensors, seconds of spans, examples of "
+      "batches, and 1 where the ranks' hashes differ. One of them: pawl trace RUN --series NAME\n");
+  PAWL_ASSIGN(const auto details_from, reader.meta(trace::kDetailsFrom));
+  if (details_from) {
+    print(fmt::format(
+        "To keep trace.db small, statistics and values of tensors before step {} were deleted, but for "
+        "those around findings. Curves are whole.\n",
+        sanitize_for_terminal(*details_from)));
+  }
   return {};
 }
 
@@ -75,7 +91,7 @@ Result<void> print_csv(trace::TraceReader& reader, const std::vector<trace::Seri
   print("series,kind,step,rank,count,nan,inf,zero,min,max,sum,abs_sum,square_sum\n");
   for (const trace::SeriesInfo& info : series) {
     std::string name = "\"" + replace_all(info.name, "\"", "\"\"") + "\"";
-    if (is_scalar(info.kind)) {
+    if (!has_statistics(info.kind)) {
       PAWL_ASSIGN(auto points, reader.curve(info.name, info.kind, 1u << 30));
       for (const auto& p : points) {
         print(fmt::format("{},{},{},,,,,,,,{},,\n", name, trace::to_string(info.kind), p.step, p.mean));
@@ -114,7 +130,7 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
   if (global.json) {
     Json out = Json::array();
     for (const trace::SeriesInfo& info : series) {
-      PAWL_ASSIGN(auto points, curve(reader, info, options.points));
+      PAWL_ASSIGN(auto points, reader.curve(info.name, info.kind, static_cast<size_t>(options.points)));
       out.push_back({{"name", info.name},
                      {"kind", trace::to_string(info.kind)},
                      {"dtype", trace::to_string(info.dtype)},
@@ -133,7 +149,7 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
     return 0;
   }
   for (const trace::SeriesInfo& info : series) {
-    PAWL_ASSIGN(auto points, curve(reader, info, options.points));
+    PAWL_ASSIGN(auto points, reader.curve(info.name, info.kind, static_cast<size_t>(options.points)));
     std::vector<std::vector<Cell>> rows;
     for (const trace::CurvePoint& p : points) {
       rows.push_back({{std::to_string(p.step)},
@@ -143,7 +159,7 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
                       {p.non_finite > 0 ? std::to_string(p.non_finite) : "", Tone::bad}});
     }
     print(fmt::format("{} ({}{})\n", paint(sanitize_for_terminal(info.name), Tone::bold),
-                      trace::to_string(info.kind), is_scalar(info.kind) ? "" : ", norm"));
+                      trace::to_string(info.kind), measured(info.kind)));
     print(render_table({"step", "min", "mean", "max", "non-finite"}, rows) + "\n");
   }
   return 0;

@@ -18,10 +18,11 @@ Result<store::TraceSummary> count_rows(const std::string& path, const store::Att
   PAWL_ASSIGN(Db db, Db::open(path, Db::Access::read_only));
   PAWL_ASSIGN(
       Stmt row,
-      db.prepare("SELECT (SELECT count(DISTINCT rank) FROM steps), (SELECT count(*) FROM series),"
-                 " (SELECT coalesce(min(step), 0) FROM steps), (SELECT coalesce(max(step), 0) FROM steps),"
-                 " (SELECT count(*) FROM scalars) + (SELECT count(*) FROM statistics),"
-                 " (SELECT coalesce(sum(count), 0) FROM anomalies)"));
+      db.prepare(
+          "SELECT (SELECT count(DISTINCT rank) FROM v1_steps), (SELECT count(*) FROM series),"
+          " (SELECT coalesce(min(step), 0) FROM v1_steps), (SELECT coalesce(max(step), 0) FROM v1_steps),"
+          " (SELECT count(*) FROM scalars) + (SELECT count(*) FROM statistics),"
+          " (SELECT coalesce(sum(count), 0) FROM anomalies)"));
   PAWL_RETURN_IF_ERROR(row.step());
   return store::TraceSummary{attempt.run_id, attempt.stage,  attempt.number, row.integer(0), row.integer(1),
                              row.integer(2), row.integer(3), row.integer(4), row.integer(5)};

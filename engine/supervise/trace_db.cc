@@ -40,9 +40,7 @@ Result<std::vector<rules::Finding>> findings_of(const std::string& attempt_dir) 
   auto result = read_result(attempt_dir);
   if (result.ok()) return std::move(result->findings);
   if (result.error().code() != ErrorCode::not_found) return std::move(result).error();
-  auto old = trace::TraceReader::open(attempt_dir + "/trace.db");
-  if (!old.ok()) return std::vector<rules::Finding>();
-  auto findings = old->findings();
+  auto findings = trace::TraceReader::findings_in(attempt_dir + "/trace.db");
   return findings.ok() ? std::move(*findings) : std::vector<rules::Finding>();
 }
 

@@ -5,23 +5,24 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "engine/base/error.h"
-#include "engine/base/sqlite.h"
 #include "engine/rules/evaluator.h"
 #include "engine/trace/format.h"
+#include "engine/trace/retention.h"
 #include "engine/trace/steps.h"
 
 namespace pawl::trace {
 
 class Collector {
  public:
-  // A new database; one that is already at `path` is replaced.
-  static Result<Collector> create(const std::string& path);
+  // A new database; one that is already at `path` is replaced. When it has grown beyond about `limit_bytes`
+  // the oldest details are deleted (retention.h).
+  static Result<Collector> create(const std::string& path, uint64_t limit_bytes = kTraceDbLimit);
   Collector(Collector&& other) noexcept;
   Collector& operator=(Collector&&) = delete;
   ~Collector();  // commits and leaves a single file
@@ -43,24 +44,12 @@ class Collector {
   Result<void> commit();
 
  private:
-  explicit Collector(Db db);
-  Result<void> prepare();
-  Result<void> begin();
-  Result<void> go_back(uint64_t step);
-  Result<void> add_series(const SeriesTable& table);
-  Result<void> add_observation(const Step& step, const Observation& observation);
-  Result<void> set_anomaly(std::string_view kind, int64_t rank, uint64_t count);
-
-  Db db_;
-  std::optional<Stmt> insert_step_, insert_scalar_, insert_statistics_;
-  uint32_t series_written_ = 0;
-  size_t available_written_ = 0;
-  uint64_t incarnation_ = 0;
-  bool in_transaction_ = false;
-  uint64_t rows_in_transaction_ = 0;
+  class Database;
+  explicit Collector(std::unique_ptr<Database> database);
+  std::unique_ptr<Database> database_;
 };
 
-// The version of the schema, `PRAGMA user_version`.
-inline constexpr int kTraceDbVersion = 1;
+// The version of the schema, `PRAGMA user_version`. Files of version 1 are made anew by `pawl trace rebuild`.
+inline constexpr int kTraceDbVersion = 2;
 
 }  // namespace pawl::trace

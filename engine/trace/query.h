@@ -14,6 +14,7 @@
 #include "engine/base/error.h"
 #include "engine/base/sqlite.h"
 #include "engine/rules/evaluator.h"
+#include "engine/trace/curve_bucket.h"
 #include "engine/trace/format.h"
 #include "engine/trace/steps.h"
 
@@ -27,6 +28,14 @@ struct CurvePoint {
   double max = 0;
   double mean = 0;
   double last = 0;
+  uint64_t non_finite = 0;
+};
+
+// All of a curve.
+struct SeriesExtent {
+  uint64_t steps = 0;  // that have a value
+  double first = 0;
+  double last = 0;  // finite, or not a number when none is
   uint64_t non_finite = 0;
 };
 
@@ -77,8 +86,11 @@ struct LaneSteps {
 
 class TraceReader {
  public:
-  // Error not_found: there is none. Error invalid: no trace.db, or of a newer version.
+  // Error not_found: there is none. Error invalid: no trace.db, or of another version.
   static Result<TraceReader> open(const std::string& path);
+
+  // Findings of a trace.db of any version.
+  static Result<std::vector<rules::Finding>> findings_in(const std::string& path);
 
   Result<std::vector<SeriesInfo>> series();  // in the order in which they were first recorded
 
@@ -86,20 +98,21 @@ class TraceReader {
   // The newest request of a rank that was changed while it trained.
   Result<std::optional<std::string>> last_request();
 
-  // A scalar or loss over the training steps in at most `max_points` stretches of equal width; of one rank,
-  // or of all of them. Unknown series: empty.
-  Result<std::vector<CurvePoint>> curve(std::string_view name, Kind kind, size_t max_points,
-                                        std::optional<uint32_t> rank = std::nullopt);
+  // The number that stands for a series (schema/trace_db.sql, buckets: the value of a loss, the L2 norm of a
+  // tensor, ...) over the training steps, the mean of its ranks, in at most `max_points` stretches of equal
+  // width. Up to 65536 values are read themselves; of more, buckets at least as fine as the points. Unknown
+  // series: empty.
+  Result<std::vector<CurvePoint>> curve(std::string_view name, Kind kind, size_t max_points);
 
-  // Completed training steps per second, by rank 0's ends of steps (the lowest rank's where there is no 0).
+  // Completed training steps per second, by the lowest rank's ends of steps.
   Result<std::vector<CurvePoint>> throughput(size_t max_points);
+
+  // The same curve in short.
+  Result<SeriesExtent> extent(std::string_view name, Kind kind);
 
   // Statistics of one tensor, by step and rank, in training steps [from, to].
   Result<std::vector<StatisticsRow>> tensor(std::string_view name, Kind kind, uint64_t from_step,
                                             uint64_t to_step);
-
-  // A norm of one tensor over time: sqrt(square_sum), with the non-finite elements counted.
-  Result<std::vector<CurvePoint>> tensor_norm(std::string_view name, Kind kind, size_t max_points);
 
   // While one of these lives, everything that is read is of one moment, whatever is written meanwhile.
   class Moment {
@@ -133,9 +146,10 @@ class TraceReader {
  private:
   explicit TraceReader(Db db) : db_(std::move(db)) {}
   Result<std::optional<int64_t>> series_id(std::string_view name, Kind kind);
-  Result<void> add_observations(const Lane& lane, const SeriesInfo& info, uint32_t index, uint64_t from,
-                                uint64_t to, std::map<uint64_t, LaneStep>& steps);
-  Result<std::vector<CurvePoint>> points(Stmt statement, size_t max_points);
+  Result<std::vector<Bucket>> buckets(int64_t series, uint64_t widest);
+  Result<std::vector<CurvePoint>> curve(int64_t series, size_t max_points);
+  Result<void> add_observations(const Lane& lane, const std::vector<SeriesInfo>& series,
+                                std::map<uint64_t, LaneStep>& steps);
   Db db_;
 };
 

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import sqlite3
-import struct
 import subprocess
 import sys
 import unittest
@@ -56,7 +55,8 @@ for step in range(20):
         time.sleep(0.02)
 """
 
-TABLES = ("meta", "series", "available", "requests", "steps", "scalars", "statistics", "findings", "anomalies")
+TABLES = ("meta", "series", "available", "requests", "steps", "scalars", "statistics", "raw_tensors", "spans", "batches",
+          "hashes", "fine_histograms", "buckets", "findings", "anomalies")
 
 
 def rows_of(path):
@@ -172,12 +172,12 @@ class Trace(PawlTest):
             self.assertEqual([(event["step"], event["wall_time"]) for event in events[1:]],
                              [(step, wall) for step, of, _, _, _, wall in rows["steps"] if of == rank])
             by_step = {event["step"]: event["values"] for event in events[1:]}
-            for series, step, of, _, value in rows["scalars"]:
+            for step, of, series, _, value in rows["scalars"]:
                 if of == rank and value is None:
                     self.assertNotEqual(by_step[step]["loss"], by_step[step]["loss"], "not a number")
                 elif of == rank:
                     self.assertAlmostEqual(by_step[step][names[series][0]], value, delta=1e-6 * abs(value))
-            for series, step, of, _, count, _, _, zero, low, high, total, _, squares, magnitude in rows["statistics"]:
+            for step, of, series, _, count, _, _, zero, low, high, total, _, squares, at, counts in rows["statistics"]:
                 if of != rank:
                     continue
                 tag = "/".join(names[series])
@@ -186,7 +186,9 @@ class Trace(PawlTest):
                           "zero_share": zero / count}
                 for key in wanted:
                     self.assertAlmostEqual(said[key], wanted[key], delta=1e-6 * abs(wanted[key]), msg=f"{tag}/{key}")
-                bins = [(2 * k - 20, n) for k, n in enumerate(struct.unpack("<16Q", magnitude)) if n > 0]
+                width = at % 8 + 1
+                counts = [int.from_bytes(counts[i:i + width], "little") for i in range(0, len(counts), width)]
+                bins = [(2 * k - 20, n) for k, n in enumerate(counts, at // 8) if n > 0]
                 histogram = by_step[step][tag + "/log2_magnitude"]
                 self.assertEqual((histogram["min"], histogram["max"], histogram["num"]),
                                  (bins[0][0], bins[-1][0] + 2, count - zero))

@@ -7,12 +7,16 @@ import sqlite3
 import time
 
 from ._attempt import connect
+from ._safetensors import Damaged, read_value
 from ._errors import AmbiguousTensor, NoSuchTensor, NotRecorded, NoTrace, TraceError, TrainingEnded
 
 POLL_S = 0.1
 NUMBERS = {"loss": "v1_losses", "scalar": "v1_scalars"}
 COLLECTIONS = {"losses": "loss", "scalars": "scalar", "weights": "weight", "biases": "bias", "gradients": "gradient",
-               "activations": "activation", "updates": "update"}
+               "local_gradients": "local_gradient", "unclipped_gradients": "unclipped_gradient", "updates": "update",
+               "optimizer_state": "optimizer_state", "activations": "activation", "inputs": "input", "spans": "span",
+               "batches": "batch", "hashes": "hash"}
+VIEWS = {"loss": "v1_losses", "scalar": "v1_scalars", "span": "v1_spans", "batch": "v1_batches", "hash": "v1_hashes"}
 MODES = ("train", "eval")
 
 
@@ -41,7 +45,7 @@ class Trace:
         """Names of what was recorded, losses and scalars too, in the order of their first record.
 
         `pattern` is a regular expression that is found anywhere in the name; `collection` one of those that
-        `debug:` of the pipeline knows (losses, scalars, weights, biases, gradients, activations, updates).
+        `debug:` of the pipeline knows (losses, scalars, weights, gradients, activations, hashes, ...).
         """
         if collection is not None and collection not in COLLECTIONS:
             raise ValueError("no collection %r; they are: %s" % (collection, ", ".join(COLLECTIONS)))
@@ -50,7 +54,7 @@ class Trace:
         return [name for name in names if pattern is None or re.search(pattern, name)]
 
     def tensor(self, name, kind=None):
-        """The series of this name. `kind` (loss, scalar, weight, bias, gradient, activation, update) is needed when
+        """The series of this name. `kind` (loss, scalar, weight, bias, gradient, activation, hash, ...) is needed when
         several have it: a parameter and its gradient do."""
         series = self._series()
         found = [one for one in series if one[0] == name and kind in (None, one[1])]
@@ -67,6 +71,33 @@ class Trace:
         _check_mode(mode)
         sql = "SELECT DISTINCT step FROM v1_steps WHERE mode = ?1 AND (?2 IS NULL OR rank = ?2) ORDER BY step"
         return [step for step, in self._rows(sql, mode, rank)]
+
+    def spans(self, rank=None, mode="train"):
+        """Where the steps spent their time, as NumPy arrays `name`, `step`, `rank`, `begin` and `end`, in seconds of
+        the monotonic clock of the rank."""
+        columns = {"name": "U", "step": "i8", "rank": "i8", "begin_s": "f8", "end_s": "f8"}
+        arrays = _arrays(self._select("v1_spans", columns, {"mode": mode, "rank": rank}, ", v.begin_s"), columns)
+        arrays["begin"], arrays["end"] = arrays.pop("begin_s"), arrays.pop("end_s")
+        return arrays
+
+    def batches(self, rank=None, mode="train"):
+        """Which examples the steps were given, as a list of dicts, ascending by step, then rank: `name`, `step`,
+        `rank`, `part` (a step may take several batches), `digest`, `examples` and `label_counts`, which says how many
+        examples have a label for each that occurs; None without labels. The same digest means the same examples."""
+        columns = ("name", "step", "rank", "part", "digest", "examples", "label_counts")
+        rows = self._select("v1_batches", columns, {"mode": mode, "rank": rank}, ", v.name, v.part")
+        batches = [dict(zip(columns, row)) for row in rows]
+        for batch in batches:
+            if batch["label_counts"] is not None:
+                counts = json.loads(batch["label_counts"])
+                batch["label_counts"] = {int(label): count for label, count in counts.items()}
+        return batches
+
+    def details_from(self):
+        """The first step from which on all statistics and values are there: older ones are deleted when trace.db has
+        grown too large. 0 when all are."""
+        rows = self._rows("SELECT value FROM v1_meta WHERE key = 'details_from'")
+        return int(rows[0][0]) if rows else 0
 
     def wait_for_step(self, step, timeout=None):
         """Waits until training has completed `step`, and returns the newest completed step.
@@ -101,6 +132,22 @@ class Trace:
 
     def __repr__(self):
         return "<pawl trace %s>" % self.path
+
+    def _select(self, view, columns, wanted, order=""):
+        """Rows of a view in the steps that are there: asked for one by one, what others recorded is not read."""
+        _check_mode(wanted["mode"])
+        wanted = {column: value for column, value in wanted.items() if value is not None}
+        where, values = [], []
+        for column, value in wanted.items():
+            if column == "series":
+                where.append("v.series = (SELECT id FROM v1_series WHERE name = ? AND kind = ?)")
+                values += value
+            else:
+                where += ["v.%s = ?" % column, "p.%s = ?" % column]
+                values += [value, value]
+        return self._rows("SELECT %s FROM v1_recorded p CROSS JOIN %s v ON v.step = p.step AND v.rank = p.rank WHERE %s"
+                          " ORDER BY p.step, p.rank%s" % (", ".join("v." + column for column in columns), view,
+                                                           " AND ".join(where), order), *values)
 
     def _series(self):
         return self._rows("SELECT name, kind, dtype, shape FROM v1_series ORDER BY id")
@@ -155,21 +202,29 @@ class Tensor:
         return sorted({step for step, in self._select("step", rank, mode)})
 
     def value(self, step, rank=0, mode="train"):
-        """The number that was recorded in `step`."""
-        if self.kind not in NUMBERS:
-            raise self._no_elements()
-        rows = self._select("value", rank, mode, step)
-        if not rows:
-            steps = self.steps(rank, mode)
-            known = "steps %d to %d are" % (steps[0], steps[-1]) if steps else "no step is"
-            raise NotRecorded("%s %s has no value in step %d of rank %d; %s recorded there"
-                              % (self.kind, self.name, step, rank, known))
-        return float("nan") if rows[0][0] is None else rows[0][0]
+        """What was recorded in `step`: the number of a loss or scalar, the digest of a hash, and the elements of a
+        tensor as a NumPy array, where they were recorded (`raw` of the collection)."""
+        self._has("step by step", "loss", "scalar", "hash", *self._tensor_kinds())
+        if self.kind in NUMBERS:
+            number = self._one("value", rank, mode, step)[0]
+            return float("nan") if number is None else number
+        if self.kind == "hash":
+            return self._one("digest", rank, mode, step)[0]
+        size, data = self._one("bytes, data", rank, mode, step, "v1_values")
+        try:
+            return read_value(size, data)
+        except Damaged as error:
+            raise TraceError("the elements of %s %s in step %d of rank %d are damaged: %s"
+                             % (self.kind, self.name, step, rank, error)) from error
 
     def values(self, rank=None, mode="train"):
-        """All numbers as NumPy arrays `step`, `rank` and `value`, ascending by step, then rank."""
-        if self.kind not in NUMBERS:
-            raise self._no_elements()
+        """All numbers, or digests of a hash, as NumPy arrays `step`, `rank` and `value`, ascending by step, then
+        rank."""
+        self._has("a number or hash in each step", "loss", "scalar", "hash")
+        if self.kind == "hash":
+            arrays = self._arrays({"step": "i8", "rank": "i8", "digest": "U16"}, rank, mode)
+            arrays["value"] = arrays.pop("digest")
+            return arrays
         return self._arrays({"step": "i8", "rank": "i8", "value": "f8"}, rank, mode)
 
     def stats(self, rank=None, mode="train"):
@@ -181,38 +236,61 @@ class Tensor:
         """
         if self.kind in NUMBERS:
             raise NotRecorded("%s %s is a number in each step: use values()" % (self.kind, self.name))
+        self._has("a tensor", *self._tensor_kinds())
         columns = {"step": "i8", "rank": "i8", "min": "f8", "max": "f8", "mean": "f8", "rms": "f8", "l2": "f8",
                    "nan": "i8", "inf": "i8", "count": "i8", "zero_share": "f8", "magnitude": None}
         return self._arrays(columns, rank, mode)
 
-    def _no_elements(self):
-        return NotRecorded("of %s %s statistics are recorded, not its elements: stats() has them by step"
-                           % (self.kind, self.name))
-
-    def _arrays(self, columns, rank, mode):
+    def fine_histogram(self, step, rank=0, mode="train"):
+        """How many of a sample of the elements are in each of 256 bins, where that was recorded (`fine` of the
+        collection): a NumPy array. The bins are those of pawl_fine_histogram in pawl/capture.h."""
         import numpy
 
-        rows = self._select(", ".join(columns), rank, mode)
-        by_column = zip(*rows) if rows else ((),) * len(columns)
-        arrays = {}
-        for (column, dtype), values in zip(columns.items(), by_column):
-            if dtype is None:
-                arrays[column] = numpy.frombuffer(b"".join(values), "<u8").astype("u8").reshape(len(values), 16)
-            else:
-                arrays[column] = numpy.array(values, dtype)  # None, which is NaN, becomes it
-        return arrays
+        self._has("a tensor", *self._tensor_kinds())
+        bins, = self._one("bins", rank, mode, step, "v1_fine_histograms")
+        return numpy.frombuffer(bins, "<u4").astype("u4")
 
-    def _select(self, columns, rank, mode, step=None):
-        _check_mode(mode)
-        view = NUMBERS.get(self.kind, "v1_tensors")
-        where = ["name = ?", "mode = ?"]
-        values = [self.name, mode]
-        for column, wanted in (("kind", None if self.kind in NUMBERS else self.kind), ("rank", rank), ("step", step)):
-            if wanted is not None:
-                where.append(column + " = ?")
-                values.append(wanted)
-        return self._trace._rows("SELECT %s FROM %s WHERE %s ORDER BY step, rank"
-                                 % (columns, view, " AND ".join(where)), *values)
+    def _tensor_kinds(self):
+        return set(COLLECTIONS.values()) - set(VIEWS)
+
+    def _has(self, what, *kinds):
+        if self.kind in kinds:
+            return
+        where = {"span": "spans() of the trace", "batch": "batches() of the trace",
+                 "hash": "values()"}.get(self.kind, "stats()")
+        raise NotRecorded("%s %s is not %s: %s has what was recorded" % (self.kind, self.name, what, where))
+
+    def _one(self, columns, rank, mode, step, view=None):
+        rows = self._select(columns, rank, mode, step, view)
+        if rows:
+            return rows[0]
+        if view == "v1_values" and not self._select("step", rank, mode, None, view):
+            raise NotRecorded("of %s %s statistics are recorded, not its elements: stats() has them by step; `raw` of"
+                              " the collection records small tensors whole" % (self.kind, self.name))
+        steps = sorted({step for step, in self._select("step", rank, mode, None, view)})
+        known = "steps %d to %d are" % (steps[0], steps[-1]) if steps else "no step is"
+        raise NotRecorded("%s %s has no value in step %d of rank %d; %s recorded there"
+                          % (self.kind, self.name, step, rank, known))
+
+    def _arrays(self, columns, rank, mode):
+        return _arrays(self._select(", ".join(columns), rank, mode), columns)
+
+    def _select(self, columns, rank, mode, step=None, view=None):
+        wanted = {"series": (self.name, self.kind), "mode": mode, "rank": rank, "step": step}
+        return self._trace._select(view or VIEWS.get(self.kind, "v1_tensors"), columns.split(", "), wanted)
+
+
+def _arrays(rows, columns):
+    import numpy
+
+    by_column = zip(*rows) if rows else ((),) * len(columns)
+    arrays = {}
+    for (column, dtype), values in zip(columns.items(), by_column):
+        if dtype is None:
+            arrays[column] = numpy.frombuffer(b"".join(values), "<u8").astype("u8").reshape(len(values), 16)
+        else:
+            arrays[column] = numpy.array(values, dtype)  # None, which is NaN, becomes it
+    return arrays
 
 
 def _check_mode(mode):

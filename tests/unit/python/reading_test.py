@@ -11,12 +11,20 @@ import sys
 import tempfile
 import threading
 import unittest
+import unittest.mock
+import zlib
 
 import pawl
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "schema/trace_db.sql"
 SERIES = [(0, "loss", "loss"), (1, "lr", "scalar"), (2, "fc1.weight", "gradient"), (3, "fc1.weight", "weight"),
-          (4, "fc2.bias", "bias")]
+          (4, "fc2.bias", "bias"), (5, "forward", "span"), (6, "input", "batch"), (7, "fc2.bias", "hash")]
+
+
+def safetensors(dtype, shape, elements, **changes):
+    tensor = {"dtype": dtype, "shape": shape, "data_offsets": [0, len(elements)], **changes}
+    header = json.dumps({"value": tensor}).encode()
+    return struct.pack("<Q", len(header)) + header + elements
 
 
 class Writer:
@@ -32,26 +40,32 @@ class Writer:
     def create(self):
         self.db = sqlite3.connect(self.folder / "trace.db", check_same_thread=False)
         self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.executescript(SCHEMA.read_text() + "PRAGMA user_version = 1;")
+        self.db.executescript(SCHEMA.read_text() + "PRAGMA user_version = 2;")
         self.db.executemany("INSERT INTO series VALUES(?, ?, ?, 'f32', '[2,3]')", SERIES)
         self.db.commit()
         return self
 
     def step(self, step, rank=0, mode=0):
         self.db.execute("INSERT INTO steps VALUES(?, ?, ?, 0, 1, 1000)", (step, rank, mode))
-        self.db.execute("INSERT INTO scalars VALUES(0, ?, ?, ?, ?)", (step, rank, mode, step / 2 + rank + 10 * mode))
+        self.db.execute("INSERT INTO scalars VALUES(?, ?, 0, ?, ?)", (step, rank, mode, step / 2 + rank + 10 * mode))
+        self.db.commit()
+
+    def row(self, table, step, rank, series, *values):
+        """In a step that was perhaps never completed."""
+        self.db.execute("INSERT OR IGNORE INTO steps(step, rank, mode) VALUES(?, ?, 0)", (step, rank))
+        places = ", ".join("?" * len(values))
+        self.db.execute("INSERT INTO %s VALUES(?, ?, ?, 0, %s)" % (table, places), (step, rank, series, *values))
         self.db.commit()
 
     def scalar(self, series, step, value):
-        self.db.execute("INSERT INTO scalars VALUES(?, ?, 0, 0, ?)", (series, step, value))
-        self.db.commit()
+        self.row("scalars", step, 0, series, value)
 
     def stats(self, series, step, rank=0, nan=0, inf=0):
         """Six elements: 4, -3, two zeros, and whatever is not finite instead of zeros."""
-        magnitude = struct.pack("<16Q", *(2 if k == 10 else 0 for k in range(16)))
-        self.db.execute("INSERT INTO statistics VALUES(?, ?, ?, 0, 6, ?, ?, ?, -3, 4, 1, 7, 25, ?)",
-                        (series, step, rank, nan, inf, 2 - nan - inf, magnitude))
-        self.db.commit()
+        self.row("statistics", step, rank, series, 6, nan, inf, 2 - nan - inf, -3, 4, 1, 7, 25, 8 * 10, b"\x02")
+
+    def elements(self, series, step, document, size=None):
+        self.row("raw_tensors", step, 0, series, len(document) if size is None else size, zlib.compress(document, 1))
 
     def end(self, reason="rank 1 ended with exit code 1"):
         self.db.close()
@@ -79,19 +93,20 @@ class Reading(unittest.TestCase):
     def test_names(self):
         writer = self.writer().create()
         trace = self.open()
-        self.assertEqual(trace.tensors(), ["loss", "lr", "fc1.weight", "fc2.bias"])
+        self.assertEqual(trace.tensors(), ["loss", "lr", "fc1.weight", "fc2.bias", "forward", "input"])
+        self.assertEqual(trace.tensors(collection="hashes"), ["fc2.bias"])
         self.assertEqual(trace.tensors("^fc"), ["fc1.weight", "fc2.bias"])
         self.assertEqual(trace.tensors(collection="gradients"), ["fc1.weight"])
         self.assertEqual(trace.tensors("bias$", "weights"), [])
         with self.assertRaisesRegex(ValueError, "no collection 'weight'; they are: losses, scalars, weights"):
             trace.tensors(collection="weight")
-        self.assertEqual(repr(trace.tensor("fc2.bias")), "<bias fc2.bias f32[2, 3]>")
+        self.assertEqual(repr(trace.tensor("fc2.bias", "bias")), "<bias fc2.bias f32[2, 3]>")
         with self.assertRaisesRegex(pawl.AmbiguousTensor, "recorded as gradient and weight: say which.*kind='weight'"):
             trace.tensor("fc1.weight")
         self.assertEqual(trace.tensor("fc1.weight", "weight").shape, (2, 3))
         with self.assertRaisesRegex(pawl.NoSuchTensor, "'fc1.wieght' was recorded; did you mean 'fc1.weight'"):
             trace.tensor("fc1.wieght")
-        with self.assertRaisesRegex(pawl.NoSuchTensor, "'fc2.bias' was not recorded as update, but as bias"):
+        with self.assertRaisesRegex(pawl.NoSuchTensor, "'fc2.bias' was not recorded as update, but as bias and hash"):
             trace.tensor("fc2.bias", kind="update")
         with self.assertRaisesRegex(pawl.NoSuchTensor, "nothing of the name 'q' was recorded so far: tensors()"):
             trace.tensor("q")
@@ -147,6 +162,116 @@ class Reading(unittest.TestCase):
         self.assertEqual(tensor.stats(mode="eval")["magnitude"].shape, (0, 16))
         with self.assertRaisesRegex(pawl.NotRecorded, "of gradient fc1.weight statistics are recorded, not its elements"):
             tensor.value(0)
+
+    def test_elements(self):
+        writer = self.writer().create()
+        tensor = self.open().tensor("fc1.weight", "weight")
+        cases = [("F32", "<3f", [0.5, -1.0, float("inf")]), ("F64", "<d", [1e300]), ("F16", "<2e", [0.5, -2.0]),
+                 ("I64", "<2q", [-1, 1 << 40]), ("U8", "<2B", [0, 255]), ("BOOL", "<2?", [True, False])]
+        for step, (dtype, layout, elements) in enumerate(cases):
+            writer.elements(3, step, safetensors(dtype, [len(elements)], struct.pack(layout, *elements)))
+            self.assertEqual(tensor.value(step).tolist(), elements, dtype)
+        writer.elements(3, 10, safetensors("BF16", [1, 2], struct.pack("<2f", 1.5, -2)[2:4] + b"\x00\xc0"))
+        self.assertEqual((tensor.value(10).tolist(), tensor.value(10).dtype), ([[1.5, -2.0]], "float32"))
+        writer.elements(3, 11, safetensors("F32", [0, 4], b""))
+        writer.elements(3, 12, safetensors("F32", [], struct.pack("<f", 4)))
+        self.assertEqual((tensor.value(11).shape, tensor.value(12).shape), ((0, 4), ()))
+        tensor.value(12)[...] = 1  # is the reader's own
+        with self.assertRaisesRegex(pawl.NotRecorded, "no value in step 7 of rank 0; steps 0 to 12 are recorded there"):
+            tensor.value(7)
+
+    def test_hostile_elements(self):
+        good = safetensors("F32", [2], bytes(8))
+        size, = struct.unpack("<Q", good[:8])
+        header = good[8:8 + size]
+        cases = {
+            "there is no header": [b"", b"1234567"],
+            "the header is longer": [struct.pack("<Q", 1 << 63) + header, struct.pack("<Q", len(header) + 1) + header],
+            "the header is no JSON": [struct.pack("<Q", n) + text for n, text in
+                                      [(3, b"{]}"), (2, b"\xff\xfe"), (60000, b"[" * 60000), (0, b"")]],
+            "not one tensor, 'value'": [struct.pack("<Q", len(text)) + text for text in
+                                        [b"[]", b"{}", b'{"value":1}', b'{"other":{}}', b'{"value":{},"other":{}}']],
+            "its dtype is unknown": [safetensors(dtype, [2], bytes(8)) for dtype in ("F31", "", 4, None, ["F32"])],
+            "its shape is none": [safetensors("F32", shape, bytes(8)) for shape in
+                                  (2, None, "2", [2.0], [-2], [True, 2], [[2]], [1 << 70], [1] * 65)],
+            "its data_offsets are not": [safetensors("F32", [2], bytes(8), data_offsets=offsets) for offsets in
+                                         ([0, 4], [0, 9], [1, 8], [8, 0], [0], [0, 8, 8], None, [False, 8], [0, 1e9])],
+            "does not take 8 bytes": [safetensors("F32", shape, bytes(8)) for shape in
+                                      ([3], [1], [], [0], [1 << 25, 1 << 25, 1 << 25])],
+        }
+        writer = self.writer().create()
+        tensor = self.open().tensor("fc1.weight", "weight")
+        step = 0
+        for message, documents in cases.items():
+            for document in documents:
+                writer.elements(3, step, document, size=max(len(document), 1) if document else None)
+                with self.assertRaisesRegex(pawl.TraceError, "step %d of rank 0 are damaged: .*" % step
+                                            + (message if document else "0 bytes are no tensor"), msg=document[:99]):
+                    tensor.value(step)
+                step += 1
+        for size in (len(good) - 1, len(good) + 1, 1, 0, -1, 1 << 40):
+            writer.elements(3, step, good, size=size)
+            with self.assertRaisesRegex(pawl.TraceError, "are damaged: (they are not the|-?[0-9]+ bytes are no)"):
+                tensor.value(step)
+            step += 1
+        for data in (b"", b"no zlib", zlib.compress(good)[:-5], zlib.compress(good)[:3]):
+            writer.row("raw_tensors", step, 0, 3, len(good), data)
+            with self.assertRaisesRegex(pawl.TraceError, "are damaged: "):
+                tensor.value(step)
+            step += 1
+
+    def test_spans_batches_hashes_and_fine_histograms(self):
+        writer = self.writer().create()
+        writer.step(2)
+        writer.row("spans", 2, 0, 5, 1.5, 2.0)
+        writer.row("spans", 2, 1, 5, 1.25, 2.5)
+        writer.row("batches", 2, 0, 6, 0, -1, 3, '{"1":2,"3":1}')
+        writer.row("batches", 2, 0, 6, 1, 5, 4, None)
+        writer.row("hashes", 2, 0, 7, -2)
+        writer.row("hashes", 2, 1, 7, 255)
+        writer.row("fine_histograms", 2, 0, 4, 10, struct.pack("<256I", *range(256)))
+        trace = self.open()
+        self.assertEqual({key: array.tolist() for key, array in trace.spans().items()},
+                         {"name": ["forward"] * 2, "step": [2, 2], "rank": [0, 1], "begin": [1.5, 1.25], "end": [2.0, 2.5]})
+        self.assertEqual(trace.spans(rank=1)["begin"].tolist(), [1.25])
+        self.assertEqual(len(trace.spans(mode="eval")["name"]), 0)
+        self.assertEqual(trace.batches(), [
+            {"name": "input", "step": 2, "rank": 0, "part": 0, "digest": "f" * 16, "examples": 3,
+             "label_counts": {1: 2, 3: 1}},
+            {"name": "input", "step": 2, "rank": 0, "part": 1, "digest": "0" * 15 + "5", "examples": 4,
+             "label_counts": None}])
+        digests = trace.tensor("fc2.bias", "hash")
+        self.assertEqual((digests.value(2), digests.value(2, rank=1)), ("fffffffffffffffe", "00000000000000ff"))
+        self.assertEqual(digests.values()["value"].tolist(), ["fffffffffffffffe", "00000000000000ff"])
+        with self.assertRaisesRegex(pawl.NotRecorded, "hash fc2.bias is not a tensor: values.. has what was recorded"):
+            digests.stats()
+        with self.assertRaisesRegex(pawl.NotRecorded, "span forward is not .*: spans.. of the trace has"):
+            trace.tensor("forward").value(2)
+        with self.assertRaisesRegex(pawl.NotRecorded, "batch input is not .*: batches.. of the trace has"):
+            trace.tensor("input").values()
+        self.assertEqual(trace.tensor("forward").steps(), [2])
+        self.assertEqual(trace.tensor("fc2.bias", "bias").fine_histogram(2).tolist(), list(range(256)))
+        self.assertEqual(trace.details_from(), 0)
+        writer.db.execute("INSERT INTO meta VALUES('details_from', '17')")
+        writer.db.commit()
+        self.assertEqual(trace.details_from(), 17)
+
+    def test_one_series_is_read_without_those_beside_it(self):
+        writer = self.writer().create()
+        trace = self.open()
+        for name, kind in (("fc1.weight", "weight"), ("loss", "loss"), ("fc2.bias", "hash")):
+            plans = []
+
+            def explain(sql, *values):
+                plans.extend(writer.db.execute("EXPLAIN QUERY PLAN " + sql, values).fetchall())
+                return []
+
+            tensor = trace.tensor(name, kind)
+            with unittest.mock.patch.object(trace, "_rows", explain):
+                tensor.steps()
+            steps = [row[3] for row in plans]
+            self.assertTrue(any("PRIMARY KEY (step=? AND rank=? AND series=?" in step for step in steps), steps)
+            self.assertNotIn("USE TEMP B-TREE FOR ORDER BY", steps)
 
     def test_the_same_trace_while_it_grows(self):
         writer = self.writer()
@@ -217,7 +342,7 @@ class Reading(unittest.TestCase):
         writer.db.execute("DROP VIEW v1_tensors")
         writer.end()
         with self.assertRaisesRegex(pawl.TraceError, "no such table: v1_tensors; `pawl trace rebuild RUN` makes it as"):
-            self.open().tensor("fc2.bias").stats()
+            self.open().tensor("fc2.bias", "bias").stats()
 
     def test_runs_of_a_home(self):
         home = self.folder / "home"

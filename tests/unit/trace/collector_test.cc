@@ -1,5 +1,6 @@
 #include "engine/trace/collector.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -108,6 +109,161 @@ TEST_F(CollectorTest, GoingBackReplacesWhatCameAfter) {
   EXPECT_EQ(count("SELECT count(*) FROM v1_losses"), 7);
   EXPECT_EQ(count("SELECT count(*) FROM v1_losses WHERE value = 1"), 2);
   EXPECT_EQ(count("SELECT max(step) FROM v1_steps"), 6);
+}
+
+// Every resolution afterwards is as if the steps had come once.
+TEST_F(CollectorTest, GoingBackRepairsTheCurves) {
+  const std::string plain_path = dir_.path() + "/plain.db";
+  constexpr uint64_t kSteps = 10'000;
+  const auto value_of = [](uint64_t number) { return static_cast<double>(number * 7919 % 1000); };
+  const auto add = [&](Collector& collector, uint64_t number, uint64_t incarnation, double value) {
+    Step step = maker_.step(number);
+    step.incarnation = incarnation;
+    maker_.add(step, 0, "loss", Kind::loss, value);
+    if (number % 100 == 0) maker_.add(step, 0, "sparse", Kind::scalar, value);
+    ASSERT_TRUE(collector.add(step).ok());
+  };
+  {
+    Collector plain = Collector::create(plain_path).value();
+    for (uint64_t number = 0; number < kSteps; ++number) add(plain, number, 0, value_of(number));
+    Collector collector = Collector::create(path_).value();
+    uint64_t from = 0, incarnation = 0;
+    for (uint64_t to : {9000u, 17u, 8500u, 16u, 5000u}) {
+      for (uint64_t number = from; number < to; ++number)
+        add(collector, number, incarnation, value_of(number));
+      add(collector, to, incarnation, -1);  // did not happen
+      if (to == 9000) {
+        ASSERT_TRUE(collector.commit().ok());
+      }
+      from = to / 2 + 3;
+      ++incarnation;
+    }
+    for (uint64_t number = from; number < kSteps; ++number)
+      add(collector, number, incarnation, value_of(number));
+  }
+  Db db = Db::open(path_, Db::Access::read_only).value();
+  ASSERT_TRUE(db.run("ATTACH ? AS plain", plain_path).ok());
+  for (const char* table : {"buckets", "scalars"}) {
+    EXPECT_GT(db.query_int(std::string("SELECT count(*) FROM ") + table).value().value(), 600);
+    for (const char* pair :
+         {"main.{} EXCEPT SELECT * FROM plain.{}", "plain.{} EXCEPT SELECT * FROM main.{}"}) {
+      // The pace is that of a clock that went back too.
+      const std::string sql = "SELECT count(*) FROM (SELECT * FROM " +
+                              fmt::format(fmt::runtime(pair), table, table) + ") WHERE series >= 0";
+      EXPECT_EQ(db.query_int(sql).value(), 0) << sql;
+    }
+  }
+}
+
+TEST_F(CollectorTest, TheStepInWhichARankDiedIsThereAndNotCompleted) {
+  Collector collector = Collector::create(path_).value();
+  Step step = maker_.step(4, {1});
+  step.missing_ranks = {0};
+  maker_.add(step, 0, "loss", Kind::loss, 1.0);
+  maker_.add(step, 1, "loss", Kind::loss, 1.0);
+  ASSERT_TRUE(collector.add(step).ok());
+  ASSERT_TRUE(collector.commit().ok());
+  EXPECT_EQ(count("SELECT rank FROM v1_steps"), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM v1_recorded WHERE step = 4 AND completed = (rank = 1)"), 2);
+}
+
+TEST_F(CollectorTest, EveryKindOfRecordHasItsView) {
+  Collector collector = Collector::create(path_).value();
+  Step step = maker_.step(3);
+  std::string document(1000, 'x');
+  maker_.add(step, 0, "w", Kind::weight, RawTensor{{document.begin(), document.end()}});
+  maker_.add(step, 0, "w", Kind::weight, FineHistogram{5, std::vector<uint32_t>(256, 2)});
+  maker_.add(step, 0, "w", Kind::hash, Digest{0xfedcba9876543210});
+  maker_.add(step, 0, "forward", Kind::span, Span{1'000'000'000, 1'500'000'000});
+  maker_.add(step, 0, "forward", Kind::span, Span{2'000'000'000, 3'000'000'000});
+  maker_.add(step, 0, "input", Kind::batch, Batch{0x8000000000000001, 3, {0, 2, 0, 1}});
+  maker_.add(step, 0, "input", Kind::batch, Batch{5, 4, {}});
+  for (bool own : {true, false}) step.requests.push_back({0, {2, own, own ? "budget" : "asked"}});
+  ASSERT_TRUE(collector.add(step).ok());
+  ASSERT_TRUE(collector.commit().ok());
+  EXPECT_EQ(
+      count(
+          "SELECT bytes FROM v1_values WHERE name = 'w' AND kind = 'weight' AND step = 3 AND mode = 'train'"),
+      1000);
+  EXPECT_LT(count("SELECT length(data) FROM v1_values"), 100);
+  EXPECT_EQ(count("SELECT sampled FROM v1_fine_histograms WHERE kind = 'weight' AND length(bins) = 1024"), 5);
+  EXPECT_EQ(count("SELECT count(*) FROM v1_hashes WHERE name = 'w' AND digest = 'fedcba9876543210'"), 1);
+  EXPECT_EQ(count("SELECT sum(seconds) * 10 FROM v1_spans WHERE name = 'forward'"), 15);
+  EXPECT_EQ(count("SELECT count(*) FROM v1_batches WHERE name = 'input' AND part IN (0, 1)"), 2);
+  EXPECT_EQ(count("SELECT count(*) FROM v1_batches WHERE digest = '8000000000000001' AND examples = 3"
+                  " AND label_counts = '{\"1\":2,\"3\":1}'"),
+            1);
+  EXPECT_EQ(count("SELECT count(*) FROM v1_batches WHERE part = 1 AND label_counts IS NULL"), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM v1_requests WHERE (own_decision AND request = 'budget')"
+                  " OR (NOT own_decision AND request = 'asked')"),
+            2);
+}
+
+TEST_F(CollectorTest, TheViewGivesSixteenWholeCountsOfAMagnitude) {
+  Collector collector = Collector::create(path_).value();
+  std::vector<std::array<uint64_t, 16>> all(5);
+  all[1][0] = 1;
+  all[2][15] = 0xfedcba9876543210;
+  all[3] = {0, 0, 0, 0, 0, 200, 0, 70'000, 0xff80ff, 5};
+  all[4].fill(0x8081);
+  for (size_t i = 0; i < all.size(); ++i) {
+    Step step = maker_.step(i);
+    TensorStats stats;
+    stats.magnitude = all[i];
+    maker_.add(step, 0, "w", Kind::weight, stats);
+    ASSERT_TRUE(collector.add(step).ok());
+  }
+  ASSERT_TRUE(collector.commit().ok());
+  Db db = Db::open(path_, Db::Access::read_only).value();
+  Stmt row = db.prepare("SELECT magnitude, typeof(magnitude) FROM v1_tensors ORDER BY step").value();
+  for (const auto& counts : all) {
+    ASSERT_TRUE(row.step().value());
+    EXPECT_EQ(row.text(1), "blob");
+    EXPECT_EQ(row.blob(0), std::string_view(reinterpret_cast<const char*>(counts.data()), sizeof counts));
+  }
+}
+
+TEST_F(CollectorTest, TheOldestDetailsGoWhenItIsTooLarge) {
+  constexpr uint64_t kSteps = 400;
+  constexpr uint64_t kLimit = 1u << 20;
+  Collector collector = Collector::create(path_, kLimit).value();
+  rules::Finding finding;
+  finding.rule = "dead_relu";
+  finding.first_step = 80;
+  for (uint64_t number = 0; number < kSteps; ++number) {
+    Step step = maker_.step(number);
+    maker_.add(step, 0, "loss", Kind::loss, 1.0);
+    TensorStats stats;
+    stats.count = 1;
+    stats.sum = 0.1;
+    for (int tensor = 0; tensor < 100; ++tensor)
+      maker_.add(step, 0, "w" + std::to_string(tensor), Kind::weight, stats);
+    std::vector<uint8_t> noise(2000);
+    for (size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<uint8_t>(i * i * (number + 3) >> 7);
+    maker_.add(step, 0, "w0", Kind::weight, RawTensor{std::move(noise)});
+    ASSERT_TRUE(collector.add(step).ok());
+    if (number == 80) {
+      ASSERT_TRUE(collector.set_findings(std::vector{finding}).ok());
+    }
+    if (number % 5 == 4) {
+      ASSERT_TRUE(collector.commit().ok());
+    }
+  }
+  const int64_t from = count("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'details_from'");
+  EXPECT_GT(from, 150);
+  EXPECT_LT(from, static_cast<int64_t>(kSteps));
+  const std::string kept = std::to_string(from);
+  EXPECT_EQ(count("SELECT count(DISTINCT step) FROM statistics WHERE step >= " + kept),
+            static_cast<int64_t>(kSteps) - from);
+  EXPECT_EQ(count("SELECT count(DISTINCT step) FROM raw_tensors WHERE step >= " + kept),
+            static_cast<int64_t>(kSteps) - from);
+  EXPECT_EQ(count("SELECT count(DISTINCT step) FROM statistics WHERE step BETWEEN 16 AND 144"), 129);
+  EXPECT_EQ(count("SELECT count(*) FROM statistics WHERE step < 16"), 0);
+  EXPECT_EQ(count("SELECT count(*) FROM scalars"), static_cast<int64_t>(kSteps));
+  EXPECT_EQ(count("SELECT sum(count) FROM v1_curves WHERE width = 16 AND name = 'w99'"),
+            static_cast<int64_t>(kSteps));
+  EXPECT_LT(count("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+            static_cast<int64_t>(3 * kLimit));
 }
 
 TEST_F(CollectorTest, EvaluationDoesNotOverwriteTraining) {

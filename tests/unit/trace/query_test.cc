@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -72,10 +73,76 @@ TEST_F(QueryTest, AShortCurveIsExactAndALongOneKeepsItsExtremes) {
   EXPECT_EQ(coarse[0].last, 100);
   EXPECT_DOUBLE_EQ(coarse[0].mean, 50.5);
   EXPECT_EQ(coarse[9].step, 999u);
-  auto one_rank = reader.curve("loss", Kind::loss, 10, 1).value();
-  EXPECT_EQ(one_rank[0].min, 2);
   EXPECT_TRUE(reader.curve("loss", Kind::scalar, 10).value().empty());
   EXPECT_EQ(reader.curve("loss", Kind::loss, 0).value().size(), 1u);
+}
+
+// More values than are read one by one: buckets, whose edges are not those of the points.
+TEST_F(QueryTest, ACurveOfManyStepsIsReadFromBuckets) {
+  constexpr uint64_t kSteps = 70'001;
+  for (uint64_t number = 0; number < kSteps; ++number) {
+    Step step = maker_.step(number);
+    maker_.add(step, 0, "loss", Kind::loss, number == 40'000 ? -5 : number == 50'000 ? kNan : 1.0);
+    ASSERT_TRUE(collector_.add(step).ok());
+  }
+  TraceReader reader = read();
+  auto coarse = reader.curve("loss", Kind::loss, 100).value();
+  ASSERT_EQ(coarse.size(), 100u);
+  EXPECT_EQ(coarse.back().step, kSteps - 1);
+  EXPECT_EQ(std::ranges::count(coarse, -5.0, &CurvePoint::min), 1);
+  EXPECT_EQ(std::ranges::count(coarse, 1u, &CurvePoint::non_finite), 1);
+  EXPECT_NEAR(static_cast<double>(std::ranges::find(coarse, -5.0, &CurvePoint::min)->step), 40'000, 1000);
+  EXPECT_NEAR(coarse[10].mean, 1, 1e-9);
+  EXPECT_EQ(reader.curve("loss", Kind::loss, kSteps).value().size(), kSteps);
+  const SeriesExtent extent = reader.extent("loss", Kind::loss).value();
+  EXPECT_EQ(extent.steps, kSteps);
+  EXPECT_EQ(extent.first, 1);
+  EXPECT_EQ(extent.last, 1);
+  EXPECT_EQ(extent.non_finite, 1u);
+  Db db = Db::open(path_, Db::Access::read_only).value();
+  EXPECT_EQ(db.query_int("SELECT count(*) FROM buckets WHERE series = 0 AND width = 65536").value(), 1);
+  EXPECT_EQ(db.query_int("SELECT count(*) FROM buckets WHERE series = 0 AND width = 16").value(), 4376);
+  EXPECT_EQ(db.query_int("SELECT sum(count) FROM v1_curves WHERE width = 256").value(), 256 * 273);
+}
+
+TEST_F(QueryTest, OtherKindsHaveCurvesToo) {
+  for (uint64_t number = 0; number < 3; ++number) {
+    Step step = maker_.step(number, {0, 1});
+    for (uint32_t rank : {0u, 1u}) {
+      maker_.add(step, rank, "forward", Kind::span, Span{1'000'000'000, 1'250'000'000 + rank * 500'000'000});
+      maker_.add(step, rank, "input", Kind::batch, Batch{7, 32 + 2 * rank, {}});
+      maker_.add(step, rank, "w", Kind::hash, Digest{number == 1 ? rank : 5});
+    }
+    ASSERT_TRUE(collector_.add(step).ok());
+  }
+  TraceReader reader = read();
+  EXPECT_EQ(reader.curve("forward", Kind::span, 9).value()[0].mean, 0.5);
+  EXPECT_EQ(reader.curve("input", Kind::batch, 9).value()[2].mean, 33);
+  auto differs = reader.curve("w", Kind::hash, 9).value();
+  ASSERT_EQ(differs.size(), 3u);
+  EXPECT_EQ(differs[0].mean, 0);
+  EXPECT_EQ(differs[1].mean, 1);
+  EXPECT_EQ(differs[2].mean, 0);
+}
+
+TEST_F(QueryTest, AvailableSeriesTellWhenTheyWereRecordedLast) {
+  write(25);
+  auto series = read().available().value();
+  ASSERT_EQ(series.size(), 2u);
+  EXPECT_EQ(series[0].name, "loss");
+  EXPECT_EQ(series[0].last_step, 24u);
+  EXPECT_EQ(series[1].last_step, 20u);
+}
+
+TEST_F(QueryTest, WhatAnOlderPawlWroteIsToBeMadeAnew) {
+  std::string old = dir_.path() + "/old.db";
+  {
+    Db db = Db::open(old, Db::Access::create).value();
+    ASSERT_TRUE(db.exec("PRAGMA user_version=1").ok());
+  }
+  auto opened = TraceReader::open(old);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(opened.error().to_string().find("pawl trace rebuild"), std::string::npos);
 }
 
 TEST_F(QueryTest, NonFiniteValuesAreCountedAndNotSummed) {
@@ -117,7 +184,7 @@ TEST_F(QueryTest, TensorsAroundAStep) {
   EXPECT_EQ(rows[0].stats.magnitude[15], 30u);
   EXPECT_EQ(reader.tensor("w", Kind::gradient, 0, UINT64_MAX).value().size(), 10u);
   EXPECT_TRUE(reader.tensor("w", Kind::weight, 0, 100).value().empty());
-  auto norm = reader.tensor_norm("w", Kind::gradient, 1000).value();
+  auto norm = reader.curve("w", Kind::gradient, 1000).value();
   ASSERT_EQ(norm.size(), 10u);
   EXPECT_EQ(norm[3].step, 30u);
   EXPECT_EQ(norm[3].mean, 30);

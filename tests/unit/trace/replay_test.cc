@@ -76,7 +76,7 @@ TEST_F(ReplayTest, ARankThatRecordedNothingIsNotWaitedForAndATornTailIsCounted) 
   ASSERT_TRUE(make_dirs(dir_.path() + "/rank-00000").ok());
   ASSERT_TRUE(write_file_atomic(dir_.path() + "/rank-00000/000001.seg", bytes).ok());
   EXPECT_EQ(replay(), 2u);
-  EXPECT_EQ(query("SELECT count(*) FROM steps"), 1) << "the last step was begun and never ended";
+  EXPECT_EQ(query("SELECT count(*) FROM v1_steps"), 1) << "the last step was begun and never ended";
   EXPECT_EQ(query("SELECT sum(value) FROM scalars"), 3);
   EXPECT_EQ(query("SELECT count FROM anomalies WHERE kind = 'skipped_bytes'"), 20);
 }
