@@ -1,10 +1,12 @@
 // pawl-bench ingest: the way of a record through the supervisor.
-// rows_per_s: statistics rows of two finished ranks, read from their segments, assembled into steps, put
-// through all rules and written to trace.db, by one thread, until committed. rule_latency_ms: from a rank's
-// end of a step to all rules having seen it, while a rank in another process trains at 100 steps/s, woken by
-// inotify as the supervisor is.
+// rows_per_s: statistics rows of two ranks, read from their segments, assembled into steps, put through all
+// rules and written to trace.db, by one thread, until committed, while two ranks in other processes train at
+// 100 steps/s; rows_per_cpu_s: by the time that thread was on a processor. bytes_per_row: of the trace.db
+// that this leaves, curves and all. rule_latency_ms: from a rank's end of a step to all rules having seen it,
+// while a rank in another process trains at 100 steps/s, woken by inotify as the supervisor is.
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,8 +14,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "engine/base/files.h"
@@ -29,10 +34,16 @@ namespace {
 constexpr int kTensors = 200;  // half weights, half gradients
 constexpr int kEvery = 10;
 
-double monotonic_s() {
+double now_s(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+double monotonic_s() {
+  return now_s(CLOCK_MONOTONIC);
+}
+double thread_cpu_s() {
+  return now_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 struct CloseCapture {
@@ -79,7 +90,8 @@ class Rank {
     stats_.min = -0.1;
     stats_.max = 0.1;
     stats_.abs_sum = 100;
-    stats_.magnitude[7] = 4096;
+    const uint64_t magnitude[] = {4, 12, 64, 250, 900, 2000, 866};
+    std::copy(std::begin(magnitude), std::end(magnitude), stats_.magnitude + 3);
     const int64_t shape[] = {64, 64};
     pawl_capture_series(capture_.get(), "loss", PAWL_LOSS, PAWL_F64, nullptr, 0, &loss_);
     for (int i = 0; i < kTensors; ++i) {
@@ -141,6 +153,48 @@ class Ingest {
 struct Throughput {
   uint64_t rows = 0;
   double rows_per_s = 0;
+  double rows_per_cpu_s = 0;
+  double bytes_per_row = 0;
+};
+
+constexpr double kStepSeconds = 0.01;
+
+// Trains for `steps`; sleeps are the training here, they are not waited for by anything.
+int train(const std::string& trace_dir, uint32_t number, uint32_t world_size, uint64_t steps) {
+  auto rank = Rank::open(trace_dir, number, world_size);
+  if (!rank.ok()) return 1;
+  double next = monotonic_s();
+  for (uint64_t step = 0; step < steps; ++step) {
+    next += kStepSeconds;
+    double wait = next - monotonic_s();
+    if (wait > 0) usleep(static_cast<useconds_t>(wait * 1e6));
+    rank->step(step, step % kEvery == 0);
+  }
+  return 0;
+}
+
+// A rank in a process of its own, until it is done or nobody needs it.
+class Trainer {
+ public:
+  static Result<Trainer> start(const std::string& trace_dir, uint32_t number, uint32_t world_size,
+                               uint64_t steps) {
+    PAWL_RETURN_IF_ERROR(make_dirs(trace_dir));
+    pid_t child = fork();
+    if (child < 0) return errno_error("cannot start the writer", "fork", errno);
+    if (child == 0) _exit(train(trace_dir, number, world_size, steps));
+    return Trainer(child);
+  }
+  Trainer(Trainer&& other) noexcept : child_(std::exchange(other.child_, 0)) {}
+  Trainer& operator=(Trainer&&) = delete;
+  ~Trainer() {
+    if (child_ == 0) return;
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+
+ private:
+  explicit Trainer(pid_t child) : child_(child) {}
+  pid_t child_;
 };
 
 Result<Throughput> measure_throughput(const std::string& dir) {
@@ -157,48 +211,40 @@ Result<Throughput> measure_throughput(const std::string& dir) {
     writer.flush();
     if (writer.dropped() > 0) return Error(ErrorCode::internal, "the benchmark's own writer dropped records");
   }
+  PAWL_ASSIGN(Trainer beside, Trainer::start(dir + "/beside", 0, kRanks, UINT64_MAX));
+  PAWL_ASSIGN(Trainer other, Trainer::start(dir + "/beside", 1, kRanks, UINT64_MAX));
   Throughput result;
   for (int repetition = 0; repetition < 3; ++repetition) {
-    double begin = monotonic_s();
-    PAWL_ASSIGN(Ingest ingest, Ingest::open(trace_dir, fmt::format("{}/{}.db", dir, repetition)));
+    const std::string path = fmt::format("{}/{}.db", dir, repetition);
+    const double begin = monotonic_s();
+    const double cpu_begin = thread_cpu_s();
     result.rows = 0;
-    PAWL_RETURN_IF_ERROR(ingest.drain([&](const trace::Step& step) {
-      for (const trace::Observation& o : step.observations) result.rows += o.stats() != nullptr;
-    }));
-    double seconds = monotonic_s() - begin;
-    if (result.rows != kRanks * kSteps * kTensors || ingest.findings() != 0) {
-      return Error(ErrorCode::internal,
-                   fmt::format("{} rows and {} findings", result.rows, ingest.findings()));
+    {
+      PAWL_ASSIGN(Ingest ingest, Ingest::open(trace_dir, path));
+      PAWL_RETURN_IF_ERROR(ingest.drain([&](const trace::Step& step) {
+        for (const trace::Observation& o : step.observations) result.rows += o.stats() != nullptr;
+      }));
+      const auto rows = static_cast<double>(result.rows);
+      result.rows_per_s = std::max(result.rows_per_s, rows / (monotonic_s() - begin));
+      result.rows_per_cpu_s = std::max(result.rows_per_cpu_s, rows / (thread_cpu_s() - cpu_begin));
+      if (result.rows != kRanks * kSteps * kTensors || ingest.findings() != 0) {
+        return Error(ErrorCode::internal,
+                     fmt::format("{} rows and {} findings", result.rows, ingest.findings()));
+      }
     }
-    result.rows_per_s = std::max(result.rows_per_s, static_cast<double>(result.rows) / seconds);
+    std::error_code failed;
+    result.bytes_per_row =
+        static_cast<double>(std::filesystem::file_size(path, failed)) / static_cast<double>(result.rows);
   }
   return result;
 }
 
 constexpr uint64_t kLatencySteps = 1000;
-constexpr double kStepSeconds = 0.01;
-
-// The child: sleeps are the training here, they are not waited for by anything.
-int train(const std::string& trace_dir) {
-  auto rank = Rank::open(trace_dir, 0, 1);
-  if (!rank.ok()) return 1;
-  double next = monotonic_s();
-  for (uint64_t step = 0; step < kLatencySteps; ++step) {
-    next += kStepSeconds;
-    double wait = next - monotonic_s();
-    if (wait > 0) usleep(static_cast<useconds_t>(wait * 1e6));
-    rank->step(step, step % kEvery == 0);
-  }
-  return 0;
-}
-
 Result<std::vector<double>> measure_latency(const std::string& dir) {
   const std::string trace_dir = dir + "/live";
   PAWL_RETURN_IF_ERROR(make_dirs(trace_dir));
   PAWL_ASSIGN(Ingest ingest, Ingest::open(trace_dir, dir + "/live.db"));
-  pid_t child = fork();
-  if (child < 0) return errno_error("cannot start the writer", "fork", errno);
-  if (child == 0) _exit(train(trace_dir));
+  PAWL_ASSIGN(Trainer trainer, Trainer::start(trace_dir, 0, 1, kLatencySteps));
   std::vector<double> latencies_ms;
   Result<void> outcome;
   double deadline = monotonic_s() + 60;
@@ -209,8 +255,6 @@ Result<std::vector<double>> measure_latency(const std::string& dir) {
       latencies_ms.push_back((monotonic_s() - step.ranks.back().end_s) * 1000);
     });
   }
-  int status = 0;
-  waitpid(child, &status, 0);
   PAWL_RETURN_IF_ERROR(std::move(outcome));
   if (latencies_ms.size() != kLatencySteps)
     return Error(ErrorCode::internal, "steps of the writer are missing");
@@ -230,12 +274,15 @@ Result<std::string> run(bool json) {
   double p99 = quantile(latencies, 0.99);
   if (json) {
     return fmt::format(
-        R"({{"rows_per_s":{:.0f},"rule_latency_ms_p50":{:.3f},"rule_latency_ms_p99":{:.3f},"rows":{},"steps":{}}})",
-        throughput.rows_per_s, p50, p99, throughput.rows, latencies.size());
+        R"({{"rows_per_s":{:.0f},"rows_per_cpu_s":{:.0f},"bytes_per_row":{:.0f},"rule_latency_ms_p50":{:.3f},"rule_latency_ms_p99":{:.3f},"rows":{},"steps":{}}})",
+        throughput.rows_per_s, throughput.rows_per_cpu_s, throughput.bytes_per_row, p50, p99, throughput.rows,
+        latencies.size());
   }
   return fmt::format(
-      "{:.0f} statistics rows/s ({} rows)\nstep end to rules: p50 {:.3f} ms, p99 {:.3f} ms ({} steps)",
-      throughput.rows_per_s, throughput.rows, p50, p99, latencies.size());
+      "{:.0f} statistics rows/s ({} rows), {:.0f} by processor time, {:.0f} bytes each\n"
+      "step end to rules: p50 {:.3f} ms, p99 {:.3f} ms ({} steps)",
+      throughput.rows_per_s, throughput.rows, throughput.rows_per_cpu_s, throughput.bytes_per_row, p50, p99,
+      latencies.size());
 }
 
 }  // namespace
