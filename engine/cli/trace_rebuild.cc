@@ -10,6 +10,8 @@
 #include "engine/cli/record.h"
 #include "engine/cli/trace_attempt.h"
 #include "engine/supervise/trace_db.h"
+#include "engine/trace/query.h"
+#include "engine/trace/segment_retention.h"
 
 namespace pawl::cli {
 namespace {
@@ -40,13 +42,18 @@ Result<int> rebuild(const Global& global, const TraceRebuildOptions& options) {
   PAWL_ASSIGN(AttemptPlace place, find_traced_attempt(record, run, options.stage, has_segments));
   PAWL_ASSIGN(uint64_t steps, supervise::rebuild_trace_db(place.dir));
   std::string path = place.dir + "/trace.db";
+  PAWL_ASSIGN(trace::TraceReader reader, trace::TraceReader::open(path));
+  PAWL_ASSIGN(const auto lacks, reader.meta(trace::kSegmentsDeleted));
   if (global.json) {
     print_json({{"trace", path},
                 {"stage", place.attempt.stage},
                 {"attempt", place.attempt.number},
-                {"steps", steps}});
+                {"steps", steps},
+                {"complete", !lacks}});
   } else {
     print(fmt::format("{}: {} steps\n", path, steps));
+    if (lacks)
+      print("The oldest segments were deleted, since there were too many: what was in them is not there.\n");
   }
   return 0;
 }

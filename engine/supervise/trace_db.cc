@@ -10,6 +10,7 @@
 #include "engine/supervise/result.h"
 #include "engine/trace/query.h"
 #include "engine/trace/replay.h"
+#include "engine/trace/segment_retention.h"
 
 namespace pawl::supervise {
 namespace {
@@ -50,12 +51,25 @@ Result<Intent> intent_of(const std::string& dir) {
   return is_attempt ? std::move(intent) : Intent{};
 }
 
+// Whether a rank has segments, and not its first: the supervisor deletes the oldest when there are too many.
+Result<bool> lacks_segments(const std::string& attempt_dir) {
+  PAWL_ASSIGN(auto ranks, list_dir(attempt_dir + "/trace"));
+  for (const DirEntry& rank : ranks) {
+    const std::string folder = attempt_dir + "/trace/" + rank.name;
+    auto segments = list_dir(folder);
+    if (segments.ok() && !segments->empty() && !path_exists(folder + "/000001.seg")) return true;
+  }
+  return false;
+}
+
 Result<uint64_t> write_draft(const std::string& attempt_dir, const Intent& intent, const std::string& path) {
   PAWL_ASSIGN(trace::Collector collector, create_trace_db(path, intent));
   PAWL_ASSIGN(uint64_t steps, trace::replay_segments(attempt_dir + "/trace", collector));
   if (steps == 0) return Error(ErrorCode::not_found, "the segments hold no step", attempt_dir + "/trace");
   PAWL_ASSIGN(auto findings, findings_of(attempt_dir));
   PAWL_RETURN_IF_ERROR(collector.set_findings(findings));
+  PAWL_ASSIGN(const bool lacks, lacks_segments(attempt_dir));
+  if (lacks) PAWL_RETURN_IF_ERROR(collector.set_meta(trace::kSegmentsDeleted, "1"));
   PAWL_RETURN_IF_ERROR(collector.commit());
   return steps;
 }
@@ -80,6 +94,13 @@ Result<trace::Collector> create_trace_db(const std::string& path, const Intent& 
 Result<uint64_t> rebuild_trace_db(const std::string& attempt_dir) {
   PAWL_RETURN_IF_ERROR(lock_ended(attempt_dir));
   PAWL_ASSIGN(Intent before, intent_of(attempt_dir));
+  PAWL_ASSIGN(const bool lacks, lacks_segments(attempt_dir));
+  if (lacks && trace::TraceReader::open(attempt_dir + "/trace.db").ok()) {
+    return Error(ErrorCode::conflict,
+                 "the oldest segments were deleted, since there were too many, and only the trace.db that is "
+                 "there has what was in them; remove it to have one of the others",
+                 attempt_dir);
+  }
   Draft draft(fmt::format("{}/trace.db.{}", attempt_dir, getpid()));
   PAWL_ASSIGN(uint64_t steps, write_draft(attempt_dir, before, draft.path()));
   // The lock is not held for all of that: an engine that looks meanwhile would take us for a supervisor.

@@ -21,8 +21,9 @@ Result<trace::Collector> create_trace_db(const std::string& path, const Intent& 
 // A folder without intent.json is no attempt but what a program recorded by itself (pawl.Hook): its trace.db
 // names no run.
 //
-// Error conflict while a supervisor has the attempt, not_found when its segments hold no step. A reader that
-// has the old file open goes on with it.
+// Error conflict while a supervisor has the attempt, or when the trace.db that is there has what was in
+// segments that were deleted; not_found when the segments hold no step. A reader that has the old file open
+// goes on with it.
 Result<uint64_t> rebuild_trace_db(const std::string& attempt_dir);
 
 }  // namespace pawl::supervise

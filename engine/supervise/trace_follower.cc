@@ -72,6 +72,7 @@ TraceFollower::~TraceFollower() {
 bool TraceFollower::read_some() {
   trace::TraceTail::Batch batch = tail_.poll();
   add(batch.records);
+  segments_.add(tail_.take_finished(), assembler_.progress());
   evaluate(assembler_.take(clock_.monotonic_ms()));
   return batch.more;
 }
@@ -127,6 +128,15 @@ void TraceFollower::commit() {
   check(collector_->set_findings(evaluator_.findings()));
   check(collector_->commit());
   uncommitted_ = false;
+  trim_segments();
+}
+
+void TraceFollower::trim_segments() {
+  // While trace.db is incomplete, or a step waits, they are all there is of something.
+  if (!collector_error_.empty() || assembler_.next_deadline_ms()) return;
+  if (!segments_.trim(tail_, assembler_.progress())) return;
+  check(collector_->set_meta(trace::kSegmentsDeleted, "1"));
+  check(collector_->commit());
 }
 
 void TraceFollower::close_collector() {

@@ -16,6 +16,7 @@
 #include "engine/supervise/intent.h"
 #include "engine/supervise/progress.h"
 #include "engine/trace/collector.h"
+#include "engine/trace/segment_retention.h"
 #include "engine/trace/steps.h"
 #include "engine/trace/tail.h"
 
@@ -23,8 +24,8 @@ namespace pawl::supervise {
 
 // Wakes up when a rank writes (and twice a second, for file systems that tell nobody and for rules about
 // silence), evaluates the rules on every completed step before anything else, and writes the step to trace.db
-// after that. Trouble with the trace or trace.db never ends an attempt: it is counted and stands in notes().
-// Loop thread only.
+// after that. Segments that trace.db has are deleted when there are too many. Trouble with the trace or
+// trace.db never ends an attempt: it is counted and stands in notes(). Loop thread only.
 class TraceFollower {
  public:
   struct Handlers {
@@ -66,6 +67,7 @@ class TraceFollower {
   void collect(const std::vector<trace::Step>& steps);
   bool open_collector();
   void commit();
+  void trim_segments();
   void close_collector();
   void check(Result<void> written);
   void report(const std::vector<rules::Finding>& findings);
@@ -81,6 +83,7 @@ class TraceFollower {
   std::optional<trace::Collector> collector_;  // created with the first step
   std::string collector_error_;                // the first
   bool uncommitted_ = false;
+  trace::SegmentRetention segments_;
   Progress progress_;
   BudgetNote budget_;
   bool seen_ = false;

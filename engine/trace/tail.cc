@@ -12,6 +12,7 @@
 #include <charconv>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "hooks/capture/recovery.h"
 
@@ -174,6 +175,7 @@ size_t TraceTail::read_rank(uint32_t rank, RankFiles& files, size_t max_bytes, s
     total += read_segment(rank, files, max_bytes - total, out);
     if (total >= max_bytes || files.next_number == 0) return total;
     // There was a next segment before we came to the end of this one: nothing will be added to it.
+    if (files.segment) left_.push_back({rank, files.number, files.offset});
     finish_segment(rank, files, out);
     if (!open_next_segment(files)) return total;
     find_next_segment(files);
@@ -191,6 +193,16 @@ TraceTail::Batch TraceTail::poll(size_t max_bytes) {
   }
   names_changed_ = false;
   return batch;
+}
+
+std::vector<FinishedSegment> TraceTail::take_finished() {
+  return std::exchange(left_, {});
+}
+
+void TraceTail::remove(const FinishedSegment& segment) {
+  const auto known = ranks_.find(segment.rank);
+  if (known == ranks_.end()) return;
+  (void)::unlinkat(known->second.dir.get(), segment_name(segment.number).c_str(), 0);
 }
 
 bool TraceTail::is_drained(uint32_t rank) const {

@@ -22,6 +22,13 @@ struct RankRecord {
   Record record;
 };
 
+// One that has been read to its end, and that nobody writes any more.
+struct FinishedSegment {
+  uint32_t rank = 0;
+  uint32_t number = 0;
+  uint64_t bytes = 0;
+};
+
 // Not thread-safe.
 class TraceTail {
  public:
@@ -38,6 +45,12 @@ class TraceTail {
   };
   // What was written since the last call; reads at most about `max_bytes`, shared fairly among the ranks.
   Batch poll(size_t max_bytes = 4u << 20);
+
+  // Segments that poll() has left for a later one since the last call; those of a rank in their order.
+  std::vector<FinishedSegment> take_finished();
+
+  // Deletes the file. One that is not there any more, or cannot be deleted, is left at that.
+  void remove(const FinishedSegment& segment);
 
   // Whether the last poll() has read all that was there of this rank; true of one that has no folder.
   bool is_drained(uint32_t rank) const;
@@ -83,6 +96,7 @@ class TraceTail {
   std::map<uint32_t, RankFiles> ranks_;
   Anomalies finished_;  // of the segments left behind
   uint64_t unrecovered_rings_ = 0;
+  std::vector<FinishedSegment> left_;
   std::vector<uint8_t> chunk_;
 };
 

@@ -123,6 +123,19 @@ class Trace(PawlTest):
         self.assertEqual([path.name for path in attempt.glob("trace.db*")], ["trace.db"])
         self.assertIn("no stage 'tarin'", self.pawl("trace", "rebuild", "1", "--stage", "tarin", code=2).stderr)
 
+    def test_rebuild_when_segments_were_deleted(self):
+        self.go.touch()
+        attempt = self.start_run()
+        self.finish_run()
+        for segment in attempt.glob("trace/*/*.seg"):
+            segment.rename(segment.with_name("000002.seg"))
+        before = rows_of(attempt / "trace.db")
+        self.assertIn("the oldest segments were deleted", self.pawl("trace", "rebuild", "1", code=2).stderr)
+        self.assertEqual(rows_of(attempt / "trace.db"), before)
+        (attempt / "trace.db").unlink()
+        self.assertIn("what was in them is not there", self.pawl("trace", "rebuild", "1").stdout)
+        self.assertIn(("segments_deleted", "1"), rows_of(attempt / "trace.db")["meta"])
+
     def test_open_while_it_trains(self):
         attempt = self.start_run()
         with pawl.open(1, home=self.home) as trace:
