@@ -72,7 +72,7 @@ TraceFollower::~TraceFollower() {
 bool TraceFollower::read_some() {
   trace::TraceTail::Batch batch = tail_.poll();
   add(batch.records);
-  segments_.add(tail_.take_finished(), assembler_.progress());
+  if (const auto left = tail_.take_finished(); !left.empty()) segments_.add(left, assembler_.progress());
   evaluate(assembler_.take(clock_.monotonic_ms()));
   return batch.more;
 }

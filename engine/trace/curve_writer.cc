@@ -67,7 +67,7 @@ void CurveWriter::note(const Observation& observation) {
   } else if (const double* value = observation.scalar()) {
     note(series, *value, std::isfinite(*value) ? 0 : 1);
   } else if (const auto* span = std::get_if<Span>(&observation.value)) {
-    note(series, 1e-9 * static_cast<double>(span->end_ns - span->begin_ns), 0);
+    note(series, static_cast<double>(span->end_ns - span->begin_ns) / 1e9, 0);
   } else if (const auto* batch = std::get_if<Batch>(&observation.value)) {
     note(series, static_cast<double>(batch->examples), 0);
   } else if (const auto* digest = std::get_if<Digest>(&observation.value)) {

@@ -69,7 +69,7 @@ Result<void> RowWriter::write(const Place& at, const RawTensor& raw) {
 
 Result<void> RowWriter::write(const Place& at, const Span& span) {
   return db_->run("INSERT OR REPLACE INTO spans VALUES(?,?,?,?,?,?)", at.step, at.rank, at.series, at.mode,
-                  1e-9 * static_cast<double>(span.begin_ns), 1e-9 * static_cast<double>(span.end_ns));
+                  static_cast<double>(span.begin_ns) / 1e9, static_cast<double>(span.end_ns) / 1e9);
 }
 
 Result<void> RowWriter::write(const Place& at, const Batch& batch) {

@@ -55,6 +55,51 @@ for step in range(20):
         time.sleep(0.02)
 """
 
+# Records of every kind, through the C interface.
+RECORD = """
+import ctypes, os
+
+LOSS, WEIGHT, SPAN, BATCH, HASH, F32 = 1, 2, 11, 12, 13, 0
+
+class Options(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in ("struct_size", "rank", "world_size", "ring_bytes")] + [
+        ("segment_bytes", ctypes.c_uint64)] + [(name, ctypes.c_char_p) for name in ("trace_dir", "control", "producer")]
+
+class Fine(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("reserved", ctypes.c_uint32), ("sampled", ctypes.c_uint64),
+                ("bins", ctypes.c_uint32 * 256)]
+
+library = ctypes.CDLL(os.environ["PAWL_CAPTURE_LIB"])
+options = Options(ctypes.sizeof(Options), 0, 1, 0, 0, os.environ["PAWL_TRACE_DIR"].encode(), None, b"test")
+capture = ctypes.c_void_p()
+
+def call(name, *arguments):
+    assert getattr(library, "pawl_capture_" + name)(capture, *arguments) == 0, name
+
+def series(name, kind, *shape):
+    number = ctypes.c_uint32()
+    call("series", name, kind, F32, (ctypes.c_int64 * len(shape))(*shape), len(shape), ctypes.byref(number))
+    return number
+
+assert library.pawl_capture_open(ctypes.byref(options), ctypes.byref(capture)) == 0
+loss, weight = series(b"loss", LOSS), series(b"fc.weight", WEIGHT, 1, 2)
+span, batch, digest = series(b"forward", SPAN), series(b"input", BATCH), series(b"fc.weight", HASH, 1, 2)
+for step in range(40):
+    elements = (ctypes.c_float * 2)(step, -0.5)
+    call("step_begin", ctypes.c_uint64(step), 0)
+    call("scalar", loss, ctypes.c_double(1 / (step + 1)))
+    call("tensor", weight, elements, F32, ctypes.c_uint64(2))
+    call("values", weight, elements, F32, (ctypes.c_int64 * 2)(1, 2), 2)
+    fine = Fine(ctypes.sizeof(Fine), 0, 2)
+    fine.bins[step] = 2
+    call("fine_histogram", weight, ctypes.byref(fine))
+    call("span", span, ctypes.c_uint64(step * 10**9), ctypes.c_uint64(step * 10**9 + 250_000_000))
+    call("batch", batch, ctypes.c_uint64(step % 2), ctypes.c_uint64(3), (ctypes.c_uint64 * 3)(1, 0, 2), 3)
+    call("hash", digest, ctypes.c_uint64(step))
+    call("step_end")
+library.pawl_capture_close(capture)
+"""
+
 TABLES = ("meta", "series", "available", "requests", "steps", "scalars", "statistics", "raw_tensors", "spans", "batches",
           "hashes", "fine_histograms", "buckets", "findings", "anomalies")
 
@@ -135,6 +180,36 @@ class Trace(PawlTest):
         (attempt / "trace.db").unlink()
         self.assertIn("what was in them is not there", self.pawl("trace", "rebuild", "1").stdout)
         self.assertIn(("segments_deleted", "1"), rows_of(attempt / "trace.db")["meta"])
+
+    def test_records_of_every_kind(self):
+        self.write({".pawl.yml": PIPELINE.replace("ranks: 2", "ranks: 1"), "train.py": RECORD})
+        self.commit("every kind")
+        self.pawl("run", self.clone)
+        lines = [line.split() for line in self.pawl("trace", "1").stdout.splitlines()]
+        for line in (["loss", "loss", "[]", "40", "1", "0.025"],
+                     ["fc.weight", "weight", "[1,", "2]", "40", "0.5", "39.0032"],
+                     ["forward", "span", "[]", "40", "0.25", "0.25"], ["input", "batch", "[]", "40", "3", "3"],
+                     ["fc.weight", "hash", "[1,", "2]", "40", "0", "0"]):
+            self.assertIn(line, lines)
+        self.assertIn("forward (span, seconds)", self.pawl("trace", "1", "--series", "forward").stdout)
+        rows = self.pawl("trace", "1", "--csv").stdout.splitlines()
+        self.assertEqual(len(rows), 1 + 5 * 40)
+        self.assertIn('"input",batch,7,,,,,,,,3,,', rows)
+        answer = self.pawl_json("trace", "1", "--series", "forward")
+        self.assertEqual([point["mean"] for point in answer["series"][0]["points"]], [0.25] * 40)
+        with pawl.open(1, home=self.home) as trace:
+            weight = trace.tensor("fc.weight", "weight")
+            self.assertEqual(weight.value(7).tolist(), [[7.0, -0.5]])
+            self.assertEqual(weight.fine_histogram(7).nonzero()[0].tolist(), [7])
+            self.assertEqual(trace.tensor("fc.weight", "hash").value(18), "0000000000000012")
+            self.assertEqual(trace.spans()["end"].tolist(), [step + 0.25 for step in range(40)])
+            self.assertEqual([batch["digest"][-1] for batch in trace.batches()], ["0", "1"] * 20)
+            self.assertEqual(trace.batches()[0]["label_counts"], {0: 1, 2: 2})
+        answer = self.pawl_json("trace", "1", "--tensorboard", self.dir / "tb")
+        self.assertEqual((answer["folders"], answer["steps"]), (1, 40))
+        before = rows_of(pathlib.Path(trace.path))
+        self.pawl("trace", "rebuild", "1")
+        self.assertEqual(rows_of(pathlib.Path(trace.path)), before)
 
     def test_open_while_it_trains(self):
         attempt = self.start_run()
