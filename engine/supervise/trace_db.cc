@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <vector>
 
@@ -56,8 +57,10 @@ Result<bool> lacks_segments(const std::string& attempt_dir) {
   PAWL_ASSIGN(auto ranks, list_dir(attempt_dir + "/trace"));
   for (const DirEntry& rank : ranks) {
     const std::string folder = attempt_dir + "/trace/" + rank.name;
-    auto segments = list_dir(folder);
-    if (segments.ok() && !segments->empty() && !path_exists(folder + "/000001.seg")) return true;
+    auto files = list_dir(folder);
+    const auto is_segment = [](const DirEntry& file) { return file.name.ends_with(".seg"); };
+    if (!files.ok() || std::ranges::none_of(*files, is_segment)) continue;
+    if (!path_exists(folder + "/000001.seg")) return true;
   }
   return false;
 }
