@@ -96,13 +96,13 @@ class Kill(PawlTest):
         rows = self.rows(attempt)
         for rank in (0, 1):
             noted = self.noted(attempt, rank)
-            steps = [step for step, of, *_ in rows["steps"] if of == rank]
+            steps = [step for step, of, _, _, end, _ in rows["steps"] if of == rank and end is not None]
             self.assertEqual(noted, list(range(len(noted))))
             self.assertEqual(sorted(set(noted) - set(steps)), [], f"lost steps of rank {rank}, attempt {attempt}")
             self.assertLessEqual(set(steps) - set(noted), {len(noted)}, "the step in flight may have come to its end")
             # Two weights and two biases, each with its gradient.
             whole = {step: 0 for step in steps}
-            for _, step, of, *_ in rows["statistics"]:
+            for step, of, *_ in rows["statistics"]:
                 if of == rank and step in whole:
                     whole[step] += 1
             self.assertEqual(set(whole.values()), {8}, f"the steps of rank {rank} are whole")
