@@ -113,7 +113,11 @@ Result<gate::Inputs> gather(Db& db, const store::Cas& cas, const trigger::Reposi
   gate::Inputs out;
   PAWL_ASSIGN(auto attempts, store::attempts_of(db, run.id));
   PAWL_ASSIGN(auto findings, store::findings_of(db, run.id));
-  for (const schedule::StageNode& stage : stages) {
+  // First what failed by itself: the others were stopped, or not started, because of that.
+  std::vector<schedule::StageNode> by_cause = stages;
+  std::ranges::stable_partition(
+      by_cause, [](const schedule::StageNode& stage) { return stage.state == schedule::StageState::failed; });
+  for (const schedule::StageNode& stage : by_cause) {
     if (is_rescoring(stage.name)) continue;
     const auto spec =
         std::find_if(plan.stages.begin(), plan.stages.end(),
