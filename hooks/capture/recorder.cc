@@ -217,11 +217,11 @@ pawl_status Recorder::available(std::string_view name, pawl_kind kind) {
   return PAWL_OK;
 }
 
-// Those that could not be kept when they came are, with the next.
+// Those that could not be kept when they came are, with the next or with a batch.
 void Recorder::keep_declarations() {
   const uint64_t kept = ring_.declared();
   const uint64_t all = declarations_.size();
-  if (all > wire::kMaxDeclared) return;
+  if (kept == all || all > wire::kMaxDeclared) return;
   const uint64_t offset = Ring::file_size(ring_.capacity()) + kept;
   if (directory_.write_ring(declarations_.data() + kept, all - kept, offset)) ring_.set_declared(all);
 }
@@ -509,6 +509,7 @@ void Recorder::write_batches() {
 }
 
 Recorder::Batch Recorder::take_batch(bool new_segment) {
+  keep_declarations();
   Batch batch;
   batch.new_segment = new_segment;
   batch.declarations_begin = new_segment ? 0 : declarations_written_;

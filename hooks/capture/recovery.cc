@@ -66,7 +66,9 @@ class Recovery {
     const int64_t size = size_of(ring_);
     if (size < 0) return Outcome::damaged;
     if (!within_file_limit(sizeof page_)) return Outcome::refused;
-    if (!read(0, &page_, sizeof page_) || page_.magic == 0) return Outcome::done;  // it was only just created
+    if (static_cast<uint64_t>(size) < sizeof page_) return Outcome::done;  // it was only just created
+    if (!read(0, &page_, sizeof page_)) return Outcome::refused;
+    if (page_.magic == 0) return Outcome::done;
     if (!is_valid(static_cast<uint64_t>(size))) return Outcome::damaged;
     if (const Outcome outcome = complete(); outcome != Outcome::done) return outcome;
     if (!announce_rest()) return Outcome::refused;
@@ -99,23 +101,36 @@ class Recovery {
   Outcome complete() {
     const wire::RingBatch& last = batch();
     if (last.segment == 0) return Outcome::done;
+    const int64_t highest = highest_segment(dir_);
+    if (highest < 0) return Outcome::refused;
     char name[kSegmentName];
     segment_name(name, last.segment);
-    const int64_t highest = highest_segment(dir_);
-    const bool may_be_missing = last.segment_size == 0 && highest < last.segment;
-    const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    const Fd file(::openat(dir_, name, may_be_missing ? flags | O_CREAT : flags, 0666));
-    if (file.get() < 0) return errno == ENOENT ? Outcome::damaged : why_not(errno);
-    const int64_t there = size_of(file.get());
-    if (there < static_cast<int64_t>(last.segment_size)) return Outcome::damaged;
-    const uint64_t written = static_cast<uint64_t>(there) - last.segment_size;
+    struct stat segment {};
+    const bool is_new = last.segment_size == 0 && last.segment == highest + 1;
+    if (!is_new && ::fstatat(dir_, name, &segment, AT_SYMLINK_NOFOLLOW) != 0) {
+      return errno == ENOENT ? Outcome::damaged : Outcome::refused;
+    }
+    if (!is_new && !S_ISREG(segment.st_mode)) return Outcome::damaged;
+    const auto there = static_cast<uint64_t>(segment.st_size);
     const uint64_t all = size_of(last);
-    if (written > all) return Outcome::damaged;
+    if (there < last.segment_size || there - last.segment_size > all) return Outcome::damaged;
+    const uint64_t written = there - last.segment_size;
     if (written == all) return Outcome::done;
-    if (page_.head - last.from > page_.capacity || last.declared_to > page_.declared) return Outcome::damaged;
+    if (!has_the_rest(last, written)) return Outcome::damaged;
     if (highest > last.segment) return Outcome::damaged;  // another process has gone on
     if (!within_file_limit(last.segment_size + all)) return Outcome::refused;
-    return append(file.get(), last, written);
+    const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const Fd file(::openat(dir_, name, is_new ? flags | O_CREAT : flags, 0666));
+    return file.get() < 0 ? why_not(errno) : append(file.get(), last, written);
+  }
+
+  // Whether the ring file still holds what is not written of a batch. Declarations that could not be kept there
+  // do no harm once the segment has them.
+  bool has_the_rest(const wire::RingBatch& of, uint64_t written) const {
+    const uint64_t declarations_end = of.before_bytes + (of.declared_to - of.declared_from);
+    const bool needs_declarations = of.declared_from < of.declared_to && written < declarations_end;
+    return page_.head - of.from <= page_.capacity &&
+           (!needs_declarations || of.declared_to <= page_.declared);
   }
 
   std::array<Extent, 5> extents(const wire::RingBatch& of) const {
@@ -134,7 +149,7 @@ class Recovery {
       skip -= skipped;
       for (uint64_t at = skipped; at < extent.size;) {
         const size_t size = static_cast<size_t>(std::min<uint64_t>(extent.size - at, sizeof chunk_));
-        if (!read(extent.offset + at, chunk_, size)) return Outcome::damaged;
+        if (!read(extent.offset + at, chunk_, size)) return Outcome::refused;
         if (!write_all(file, chunk_, size)) return Outcome::refused;
         at += size;
       }

@@ -35,6 +35,7 @@ struct Writes {
   std::atomic<Then> then{Then::go_on};      // when they are used up
 };
 Writes writes;
+std::atomic<bool> reads_fail{false};
 
 ssize_t out_of_bytes() {
   if (writes.then == Writes::Then::die) ::raise(SIGKILL);
@@ -45,8 +46,8 @@ ssize_t out_of_bytes() {
 
 }  // namespace
 
-// In the place of those of libc, for the capture library and for whoever completes its segments. One call
-// writes from one part only, as the kernel may choose to.
+// In the place of those of libc, for the capture library and for whoever completes its segments. One call of
+// writev writes from one part only, as the kernel may choose to.
 extern "C" ssize_t write(int fd, const void* data, size_t size) {
   if (writes.then == Writes::Then::go_on) return ::syscall(SYS_write, fd, data, size);
   const auto most = std::min<int64_t>(writes.allowed, static_cast<int64_t>(size));
@@ -62,6 +63,12 @@ extern "C" ssize_t writev(int fd, const struct iovec* parts, int count) {
     if (parts[i].iov_len > 0) return ::write(fd, parts[i].iov_base, parts[i].iov_len);
   }
   return 0;
+}
+
+extern "C" ssize_t pread(int fd, void* data, size_t size, off_t offset) {
+  if (!reads_fail) return ::syscall(SYS_pread64, fd, data, size, offset);
+  errno = EIO;
+  return -1;
 }
 
 namespace pawl::capture {
@@ -496,6 +503,36 @@ TEST_F(CaptureRing, OneThatWasOnlyJustCreatedHoldsNothing) {
   }
 }
 
+TEST_F(CaptureRing, OneThatCannotBeReadIsLeftForAnotherTime) {
+  leave_a_ring();
+  reads_fail = true;
+  EXPECT_FALSE(complete());
+  reads_fail = false;
+  EXPECT_TRUE(path_exists(ring()));
+  EXPECT_TRUE(complete());
+  EXPECT_EQ(without_declarations(names_of(read_clean())), steps(0, 20));
+}
+
+// Their segment has them, the ring could not keep them.
+TEST_F(CaptureRing, DeclarationsThatOnlyTheSegmentHas) {
+  killed([&] {
+    pawl_capture* capture = open();
+    const uint32_t id = series(capture, "loss");
+    writes.allowed = 200;
+    writes.then = Then::block;
+    record(capture, id, 0, 20);
+    while (writes.allowed > 0) std::this_thread::yield();
+  });
+  std::string bytes = read_file(ring(), 64u << 20).value();
+  auto* page = reinterpret_cast<wire::RingPage*>(bytes.data());
+  ASSERT_GT(page->batches[page->announced % 2].declared_to, 0u);
+  page->declared = 0;
+  ASSERT_TRUE(write_file_atomic(ring(), bytes).ok());
+  EXPECT_TRUE(complete());
+  EXPECT_EQ(names_of(read_clean()).front(), "series loss");
+  EXPECT_EQ(without_declarations(names_of(read_clean())), steps(0, 20));
+}
+
 // Kept, counted, and in nobody's way.
 TEST_F(CaptureRing, ADamagedOne) {
   struct Damage {
@@ -524,6 +561,13 @@ TEST_F(CaptureRing, ADamagedOne) {
       {"a segment that was longer", [](auto&, auto& batch) { batch.segment_size += 1u << 20; }},
       {"a segment of any length", [](auto&, auto& batch) { batch.segment_size = UINT64_MAX; }},
       {"a segment that is missing", [](auto&, auto& batch) { batch.segment += 1; }},
+      {"a new segment far behind",
+       [](auto&, auto& batch) { batch.segment += 2, batch.segment_size = 0, batch.to = batch.from; }},
+      {"a new segment of what was overwritten",
+       [](auto& page, auto& batch) {
+         batch.segment += 1, batch.segment_size = 0;
+         batch.from = 0, batch.to = 10, page.head = page.capacity + 10;
+       }},
   };
   leave_a_ring(3);
   const std::string bytes = read_file(ring(), 64u << 20).value();
