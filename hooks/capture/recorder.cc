@@ -29,7 +29,6 @@ constexpr auto kFlushWait = std::chrono::seconds(1);
 constexpr auto kOpenWait = std::chrono::seconds(5);
 constexpr auto kCloseWait = std::chrono::seconds(5);
 constexpr size_t kMaxBatches = 8;  // on the way from GPUs
-constexpr size_t kMaxHeld = 16u << 20;
 constexpr auto kCudaWait = std::chrono::seconds(5);
 constexpr auto kCudaLook = std::chrono::microseconds(100);
 
@@ -285,7 +284,7 @@ pawl_status Recorder::values(uint32_t series, std::string_view head, const void*
   const uint64_t framed = total + pieces * (wire::kFrameHeaderSize + sizeof(wire::RawTensorPayload));
   const std::lock_guard lock(mutex_);
   if (series >= ids_.size()) return PAWL_E_ARGUMENT;
-  const bool fits = held_.empty() ? ring_.free() >= framed + kStepReserve : held_bytes_ + framed <= kMaxHeld;
+  const bool fits = held_.empty() ? ring_.free() >= framed + kStepReserve : can_hold(framed);
   if (framed > ring_.capacity() / 2 || !fits) return drop(PAWL_E_FULL);
   observed_ = true;
   const auto* elements = static_cast<const uint8_t*>(data);
@@ -343,10 +342,15 @@ pawl_status Recorder::push_observation(uint32_t series, const uint8_t* frame, si
 
 pawl_status Recorder::push(const uint8_t* frame, size_t size) {
   if (held_.empty()) return put_in_ring(frame, size);
-  if (held_bytes_ + size > kMaxHeld && !is_of_step(frame)) return drop(PAWL_E_FULL);
+  if (!is_of_step(frame) && !can_hold(size)) return drop(PAWL_E_FULL);
   held_.back().after.insert(held_.back().after.end(), frame, frame + size);
   held_bytes_ += size;
   return PAWL_OK;
+}
+
+// What is held back has its room in the ring, and leaves the rest of it to the statistics that it waits for.
+bool Recorder::can_hold(uint64_t size) const {
+  return held_bytes_ + size + kStepReserve <= std::min(ring_.free(), ring_.capacity() / 2);
 }
 
 pawl_status Recorder::put_in_ring(const uint8_t* frame, size_t size) {
@@ -378,7 +382,7 @@ pawl_status Recorder::cuda_tensors(const pawl_tensor* tensors, size_t count, int
       if (tensors[i].series >= ids_.size()) return PAWL_E_ARGUMENT;
     }
     if (held_.size() >= kMaxBatches) {
-      dropped_.fetch_add(count, std::memory_order_relaxed);
+      count_dropped(count);
       return PAWL_E_FULL;
     }
   }
@@ -421,15 +425,19 @@ void Recorder::let_go_front(bool arrived) {
   using cuda::Statistics;
   const Held held = std::move(held_.front());
   held_.pop_front();
-  held_bytes_ -= held.after.size();
   holds_.store(!held_.empty(), std::memory_order_relaxed);
   const size_t count = Statistics::size(*held.batch);
-  if (!arrived) dropped_.fetch_add(count, std::memory_order_relaxed);
+  if (!arrived) count_dropped(count);
   for (size_t i = 0; arrived && i < count; ++i) {
     const auto frame = stats_frame(Statistics::series(*held.batch, i), Statistics::stats(*held.batch, i));
-    put_in_ring(frame.data(), frame.size());
+    if (ring_.free() < held_bytes_ + frame.size() + kStepReserve) {
+      drop(PAWL_E_FULL);
+    } else {
+      put_in_ring(frame.data(), frame.size());
+    }
   }
   if (arrived) cuda_.finish(*held.batch);
+  held_bytes_ -= held.after.size();
   for (size_t at = 0; at < held.after.size(); at += frame_size(held.after.data() + at)) {
     put_in_ring(held.after.data() + at, frame_size(held.after.data() + at));
   }
@@ -437,8 +445,12 @@ void Recorder::let_go_front(bool arrived) {
 }
 
 pawl_status Recorder::drop(pawl_status status) {
-  dropped_.fetch_add(1, std::memory_order_relaxed);
+  count_dropped(1);
   return status;
+}
+
+void Recorder::count_dropped(uint64_t records) {
+  ring_.set_dropped(dropped_.fetch_add(records, std::memory_order_relaxed) + records);
 }
 
 void Recorder::wake() {
@@ -449,6 +461,9 @@ void Recorder::wake() {
 
 void Recorder::wait_for_work(std::unique_lock<std::mutex>& lock) {
   work_.wait_for(lock, kRetry, [&] { return wake_ || closing_; });
+  lock.unlock();
+  let_go_of_what_has_arrived();
+  lock.lock();
   wake_ = false;
 }
 
@@ -490,22 +505,30 @@ void Recorder::write_batches() {
     ErrorText error;
     const bool written = write_batch(batch, error);
     lock.lock();
-    ring_.consume(batch.to - batch.from);
-    ring_records_ -= batch.records;
     write_failed_ = !written;
     if (written) {
+      ring_.consume(batch.to - batch.from);
+      ring_records_ -= batch.records;
       declarations_written_ = batch.declarations_end;
       dropped_written_ = batch.dropped;
     } else {
-      dropped_.fetch_add(batch.records, std::memory_order_relaxed);
-      step_lost_ = true;
       error_.remember(error);
+      if (!batch.last) give_up_ring();
     }
     flush_done_ = batch.flush;
     done_.notify_all();
     last = batch.last;
   }
-  directory_.remove_ring();
+  // What was not written in the end stays for whoever completes the segments, as that of a killed process.
+  if (!write_failed_ || ring_.head() == 0) directory_.remove_ring();
+}
+
+// Of the records behind the batch that could not be written too: their step began in it.
+void Recorder::give_up_ring() {
+  announce_nothing(ring_.head());
+  ring_.consume(ring_.used());
+  count_dropped(std::exchange(ring_records_, 0));
+  step_lost_ = true;
 }
 
 Recorder::Batch Recorder::take_batch(bool new_segment) {
@@ -543,10 +566,8 @@ bool Recorder::write_batch(const Batch& batch, ErrorText& error) {
       part(before.data(), before.size()), part(batch.declarations.data(), batch.declarations.size()),
       part(batch.spans[0].data, batch.spans[0].size), part(batch.spans[1].data, batch.spans[1].size),
       part(batch.after.data(), batch.after.size())};
-  const bool written = (!batch.new_segment || directory_.open_segment(error)) &&
-                       directory_.append(parts, static_cast<int>(std::size(parts)), error);
-  if (!written) announce_nothing(batch.to);
-  return written;
+  return (!batch.new_segment || directory_.open_segment(error)) &&
+         directory_.append(parts, static_cast<int>(std::size(parts)), error);
 }
 
 void Recorder::announce(const Batch& batch, const std::vector<uint8_t>& before) {
@@ -557,6 +578,7 @@ void Recorder::announce(const Batch& batch, const std::vector<uint8_t>& before) 
   out.declared_to = batch.declarations_end;
   out.from = batch.from;
   out.to = batch.to;
+  out.dropped = batch.dropped;
   out.before_bytes = static_cast<uint32_t>(before.size());
   out.after_bytes = static_cast<uint32_t>(batch.after.size());
   std::copy(before.begin(), before.end(), out.before);
@@ -571,6 +593,7 @@ void Recorder::announce_nothing(uint64_t position) {
   const std::vector<uint8_t> kept = header(0);
   out = {};
   out.from = out.to = position;
+  out.dropped = dropped_written_;
   out.before_bytes = static_cast<uint32_t>(kept.size());
   std::copy(kept.begin(), kept.end(), out.before);
   ring_.announce();

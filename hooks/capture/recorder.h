@@ -9,7 +9,7 @@
 // alone.
 //
 // The ring is a file where the file system allows it, with the declarations behind it (ring_file.h): a
-// process that is killed loses nothing it has recorded, as whoever comes next completes its segments
+// process that is killed loses nothing that is there, as whoever comes next completes its segments
 // (recovery.h).
 //
 // When the ring is full a record is dropped and counted. Room for the begin and the end of a step is kept
@@ -18,7 +18,8 @@
 //
 // Statistics that a GPU computes arrive later than they are asked for. Until they are there, what is recorded
 // after them is held back in the order it came, so that every record is read as one of its own step, and a
-// step ends in the trace when it is whole. Every end of a step lets go what has arrived.
+// step ends in the trace when it is whole. Every end of a step and every look of the writer thread lets go what
+// has arrived. Until then it is memory of the process, and not in the ring: a process that is killed loses it.
 //
 // Threads: every public method may be called from any thread of the process that opened it.
 #pragma once
@@ -105,7 +106,9 @@ class Recorder {
   pawl_status put_in_ring(const uint8_t* frame, size_t size);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
   pawl_status push_request(uint64_t generation, uint32_t origin, std::string_view text);
-  pawl_status drop(pawl_status status);
+  bool can_hold(uint64_t size) const;     // mutex_ held, something else is held back already
+  pawl_status drop(pawl_status status);   // mutex_ held
+  void count_dropped(uint64_t records);   // mutex_ held
   void wake();
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void let_go(std::chrono::nanoseconds patience, size_t at_most);  // cuda_mutex_ held
@@ -119,6 +122,7 @@ class Recorder {
   bool write_batch(const Batch& batch, ErrorText& error);  // mutex_ not held
   void announce(const Batch& batch, const std::vector<uint8_t>& before);
   void announce_nothing(uint64_t position);
+  void give_up_ring();  // mutex_ held
   std::vector<uint8_t> header(uint32_t segment) const;
 
   // Constant after opening.

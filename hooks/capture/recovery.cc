@@ -11,6 +11,7 @@
 
 #include "hooks/capture/boot_id.h"
 #include "hooks/capture/file_limit.h"
+#include "hooks/capture/frame.h"
 #include "hooks/capture/ring_file.h"
 #include "hooks/capture/segment_name.h"
 
@@ -167,6 +168,8 @@ class Recovery {
     rest.from = last.to;
     rest.to = page_.head;
     rest.before_bytes = rest.after_bytes = 0;
+    rest.dropped = page_.dropped;
+    if (rest.dropped != last.dropped) tell_dropped(rest);
     const bool empty = size_of(rest) == 0;
     rest.segment = empty ? 0 : last.segment;
     rest.segment_size = last.segment_size + size_of(last);
@@ -177,6 +180,13 @@ class Recovery {
     if (!write(offsetof(wire::RingPage, announced), &next, sizeof next)) return false;
     page_.announced = next;
     return true;
+  }
+
+  static void tell_dropped(wire::RingBatch& rest) {
+    const auto frame = wire::make_frame(wire::RecordType::dropped, wire::DroppedPayload{rest.dropped});
+    static_assert(sizeof frame <= sizeof rest.after);
+    std::memcpy(rest.after, frame.data(), sizeof frame);
+    rest.after_bytes = sizeof frame;
   }
 
   // `rest` will be a new segment, with the header that is kept for that.

@@ -81,6 +81,9 @@ class Ring {
   uint64_t declared() const { return page_->declared; }
   void set_declared(uint64_t bytes) { __atomic_store_n(&page_->declared, bytes, __ATOMIC_RELEASE); }
 
+  // Records that were dropped so far.
+  void set_dropped(uint64_t records) { __atomic_store_n(&page_->dropped, records, __ATOMIC_RELEASE); }
+
   // By one thread, with or without the lock: the batch announced next is filled in place, then announced. It
   // holds until the next one, so whatever was announced before has to be written, or given up.
   wire::RingBatch& next_batch() { return page_->batches[(page_->announced + 1) % 2]; }

@@ -33,10 +33,11 @@ struct RingBatch {
   uint64_t declared_to;
   uint64_t from;
   uint64_t to;
+  uint64_t dropped;  // records, as the segment says once it has the batch
   uint8_t after[64];
   uint8_t before[kFrameHeaderSize + sizeof(HeaderPayload) + kMaxName];
 };
-static_assert(sizeof(RingBatch) == 4280);
+static_assert(sizeof(RingBatch) == 4288);
 
 struct RingPage {
   uint32_t magic;  // kRingMagic, written last; 0: nothing was recorded yet
@@ -46,9 +47,10 @@ struct RingPage {
   uint64_t head;       // end of the records
   uint64_t declared;   // bytes of declarations that are in the file
   uint64_t announced;  // counts batches; the last is batches[announced % 2]
+  uint64_t dropped;    // records that the process has dropped so far
   RingBatch batches[2];
 };
-static_assert(sizeof(RingPage) == 8640);
+static_assert(sizeof(RingPage) == 8664);
 inline constexpr uint64_t kRingOffset = 12288;  // of the ring in the file
 static_assert(sizeof(RingPage) <= kRingOffset);
 

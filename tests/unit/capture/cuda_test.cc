@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "tests/unit/capture/capture_fixture.h"
 #include "tests/unit/capture/fake_cuda.h"
@@ -330,14 +331,36 @@ TEST_F(Cuda, WhatIsHeldBackIsBounded) {
   const float data[1] = {1};
   begin(capture, 0);
   EXPECT_EQ(record(capture, {{data, 1, w, PAWL_F32}}), PAWL_OK);
+  constexpr uint64_t kHalf = ((4u << 20) / 2 - 1024) / 32;  // of the ring, in scalars
   uint64_t refused = 0;
-  for (int i = 0; i < 600'000; ++i) refused += pawl_capture_scalar(capture, loss, i) == PAWL_E_FULL ? 1 : 0;
-  EXPECT_EQ(refused, 600'000 - (16u << 20) / 32);
+  for (int i = 0; i < 100'000; ++i) refused += pawl_capture_scalar(capture, loss, i) == PAWL_E_FULL ? 1 : 0;
+  EXPECT_EQ(refused, 100'000 - kHalf);
   EXPECT_EQ(pawl_capture_dropped(capture), refused);
   EXPECT_EQ(pawl_capture_step_end(capture), PAWL_OK);
   fake_cuda::run(kStream);
   pawl_capture_close(capture);
-  EXPECT_THAT(only<trace::StatsValue>(read_all()), SizeIs(1));
+  const auto records = read_all();
+  EXPECT_THAT(only<trace::StatsValue>(records), SizeIs(1));
+  EXPECT_THAT(only<trace::ScalarValue>(records), SizeIs(kHalf));
+  EXPECT_THAT(only<trace::StepEnd>(records), SizeIs(1));
+  EXPECT_EQ(only<trace::End>(records).back().dropped, refused);
+}
+
+// A training that does something else for long, or ends without a close.
+TEST_F(Cuda, WhatHasArrivedIsWrittenWithoutAnotherCall) {
+  pawl_capture* capture = open();
+  const uint32_t w = series(capture, "w", PAWL_WEIGHT);
+  const std::vector<float> data(10, 1.0f);
+  begin(capture, 0);
+  EXPECT_EQ(record(capture, {{data.data(), 10, w, PAWL_F32}}), PAWL_OK);
+  pawl_capture_step_end(capture);
+  fake_cuda::set_capturing_elsewhere(true);
+  fake_cuda::run(kStream);
+  while (only<trace::StepEnd>(read_all()).empty()) std::this_thread::yield();
+  EXPECT_THAT(story(), ElementsAre("begin 0", "stats 10.0", "end 0"));
+  EXPECT_EQ(fake_cuda::counts().violations, 0u);
+  fake_cuda::set_capturing_elsewhere(false);
+  pawl_capture_close(capture);
 }
 
 }  // namespace

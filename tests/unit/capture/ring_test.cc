@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -33,15 +34,31 @@ struct Writes {
   enum class Then { go_on, die, block, fail };
   std::atomic<int64_t> allowed{INT64_MAX};  // bytes
   std::atomic<Then> then{Then::go_on};      // when they are used up
+  std::atomic<int> refused{0};              // writes that found them used up
+  std::atomic<bool> end_fails{false};       // the one with the end record does
 };
 Writes writes;
 std::atomic<bool> reads_fail{false};
 
-ssize_t out_of_bytes() {
-  if (writes.then == Writes::Then::die) ::raise(SIGKILL);
-  while (writes.then == Writes::Then::block) ::pause();
+ssize_t no_space() {
   errno = ENOSPC;
   return -1;
+}
+
+ssize_t out_of_bytes() {
+  ++writes.refused;
+  if (writes.then == Writes::Then::die) ::raise(SIGKILL);
+  writes.then.wait(Writes::Then::block);
+  return no_space();
+}
+
+bool is_end_record(const struct iovec& part) {
+  constexpr size_t kSize = pawl::wire::kFrameHeaderSize + sizeof(pawl::wire::EndPayload);
+  if (part.iov_len < kSize) return false;
+  pawl::wire::FrameHeader header;
+  std::memcpy(&header, static_cast<const char*>(part.iov_base) + part.iov_len - kSize, sizeof header);
+  return header.sync == pawl::wire::kSync &&
+         header.type == static_cast<uint16_t>(pawl::wire::RecordType::end);
 }
 
 }  // namespace
@@ -58,6 +75,7 @@ extern "C" ssize_t write(int fd, const void* data, size_t size) {
 }
 
 extern "C" ssize_t writev(int fd, const struct iovec* parts, int count) {
+  if (writes.end_fails && is_end_record(parts[count - 1])) return no_space();
   if (writes.then == Writes::Then::go_on) return ::syscall(SYS_writev, fd, parts, count);
   for (int i = 0; i < count; ++i) {
     if (parts[i].iov_len > 0) return ::write(fd, parts[i].iov_base, parts[i].iov_len);
@@ -421,6 +439,69 @@ TEST_F(CaptureRing, KilledAfterAWriteHadFailed) {
   EXPECT_EQ(headers[0].start_ns, headers[1].start_ns) << "the process is the same";
   EXPECT_EQ(headers[1].segment, 2u);
   expect_segments_stand_alone();
+}
+
+// They were in the ring already, behind the batch that holds the begin of their step.
+TEST_F(CaptureRing, TheRestOfAStepWhoseBeginCouldNotBeWritten) {
+  killed([&] {
+    pawl_capture* capture = open();
+    const uint32_t id = series(capture, "loss");
+    flush(capture);
+    writes.allowed = 0;
+    writes.then = Then::block;
+    pawl_capture_step_begin(capture, 0, 0);
+    pawl_capture_scalar(capture, id, 0);
+    while (writes.refused == 0) pawl_capture_flush(capture);
+    pawl_capture_scalar(capture, id, 0);
+    pawl_capture_step_end(capture);
+    writes.then = Then::fail;
+    writes.then.notify_all();
+    while (*pawl_capture_last_error(capture) == '\0') pawl_capture_flush(capture);
+    if (pawl_capture_dropped(capture) != 4) ::_exit(1);
+    writes.then = Then::go_on;
+    uint64_t step = 1;
+    for (; pawl_capture_step_begin(capture, step, 0) != PAWL_OK; ++step) pawl_capture_flush(capture);
+    pawl_capture_scalar(capture, id, static_cast<double>(step));
+    pawl_capture_step_end(capture);
+    *ended_ = step;
+  });
+  EXPECT_TRUE(complete());
+  const auto records = read_clean();
+  EXPECT_EQ(without_declarations(names_of(records)), steps(*ended_, *ended_ + 1));
+  EXPECT_EQ(only<trace::Dropped>(records).back().total, 4 + *ended_ - 1);
+}
+
+TEST_F(CaptureRing, WhatCouldNotBeWrittenInTheEndIsLeftForLater) {
+  killed([&] {
+    pawl_capture* capture = open();
+    writes.end_fails = true;
+    record(capture, series(capture, "loss"), 0, 3);
+    pawl_capture_close(capture);
+  });
+  EXPECT_TRUE(path_exists(ring()));
+  EXPECT_TRUE(complete());
+  const auto records = read_clean();
+  EXPECT_EQ(without_declarations(names_of(records)), steps(0, 3));
+  EXPECT_THAT(only<trace::End>(records), SizeIs(1));
+}
+
+TEST_F(CaptureRing, WhatWasDroppedIsCountedAllTheSame) {
+  auto small = options();
+  small.ring_bytes = 1;
+  killed([&] {
+    pawl_capture* capture = open(small);
+    const uint32_t id = series(capture, "loss");
+    writes.allowed = 0;
+    writes.then = Then::block;
+    pawl_capture_step_begin(capture, 0, 0);
+    for (uint64_t dropped = 0; dropped < 10; *ended_ = dropped) {
+      if (pawl_capture_scalar(capture, id, 0) == PAWL_E_FULL) ++dropped;
+    }
+  });
+  EXPECT_TRUE(complete());
+  const auto dropped = only<trace::Dropped>(read_clean());
+  ASSERT_FALSE(dropped.empty());
+  EXPECT_EQ(dropped.back().total, *ended_);
 }
 
 TEST_F(CaptureRing, KilledAtRandomTimes) {

@@ -1,10 +1,13 @@
 /* Pawl capture: what a training process records, as a C ABI.
  *
- * The library depends on libc and libstdc++ only. It never throws, never aborts the training, never blocks
- * it: records go into a bounded ring, one background thread writes them to segment files; when the ring is
- * full a record is dropped and counted. The ring is a file where the file system allows it: what was recorded
- * when the process is killed comes into the trace all the same (schema/trace.md). Errors are sticky and
- * readable with pawl_capture_last_error(); no caller is obliged to check anything.
+ * The library depends on libc and libstdc++ only. It never throws, never aborts the training, and records
+ * without waiting for a disk: records go into a bounded ring, one background thread writes them to segment
+ * files; when the ring is full a record is dropped and counted. The ring is a file where the file system
+ * allows it: what is there when the process is killed comes into the trace all the same (schema/trace.md).
+ * Two things can take longer than a copy: a page of that file which is touched anew may have to wait for the
+ * journal of the file system while its disk is saturated (on tmpfs never), and the first call for a GPU
+ * compiles the kernel. Errors are sticky and readable with pawl_capture_last_error(); no caller is obliged to
+ * check anything.
  *
  * Threads: one writer handle may be used from several threads; calls on it are serialised inside.
  * Fork: a child of fork() inherits a dead handle: every call on it is a no-op returning PAWL_E_FORKED.
@@ -236,7 +239,8 @@ PAWL_API pawl_status pawl_capture_strided_tensors(pawl_capture* capture, const p
  * graph. The tensors may be changed or freed in the order of that stream as soon as the call returns.
  *
  * What is recorded from here on is held back until the results have arrived, and goes into the trace in its
- * order; each end of a step looks. At most 8 calls are under way: one more waits for the oldest, close for
+ * order; each end of a step looks, and the background thread once a second. Until then it is in memory only: a
+ * process that is killed loses it. It may take half of the ring: what is more is PAWL_E_FULL. At most 8 calls are under way: one more waits for the oldest, close for
  * all, up to five seconds; what is then missing is dropped and counted. Memory for the results is allocated
  * by the first calls and when a batch is larger than any before.
  *
@@ -251,10 +255,12 @@ PAWL_API const char* pawl_capture_cuda_error(const pawl_capture* capture);
 /* 1 when the supervisor asked this attempt to stop. Reads one mapped word: cheap enough for every step. */
 PAWL_API int pawl_capture_stop_requested(pawl_capture* capture);
 
-/* Hands everything recorded so far to the file system. Blocks at most about a second. */
+/* Hands everything recorded so far to the file system, except what waits for a GPU. Blocks at most about a
+ * second. */
 PAWL_API pawl_status pawl_capture_flush(pawl_capture* capture);
 
-/* Flushes, writes the end record and frees. Safe on NULL and in a forked child. */
+/* Flushes, writes the end record and frees. What cannot be written stays in the file of the ring, for whoever
+ * completes the trace. Safe on NULL and in a forked child. */
 PAWL_API void pawl_capture_close(pawl_capture* capture);
 
 /* Records dropped since open. */
