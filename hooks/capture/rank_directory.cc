@@ -96,11 +96,12 @@ int RankDirectory::create_ring(uint64_t size) {
   const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   ring_fd_ = ::openat(dir_fd_, wire::kRingName, flags, 0666);
   if (ring_fd_ < 0) return -1;
-  int refused = EINTR;
-  while (keeps_space(ring_fd_) && refused == EINTR) {
-    refused = ::posix_fallocate(ring_fd_, 0, static_cast<off_t>(size));
+  // Not posix_fallocate: where the file system cannot, that of glibc writes zeros, which promises nothing.
+  const auto allocate = [&] { return ::fallocate(ring_fd_, 0, 0, static_cast<off_t>(size)) == 0; };
+  bool kept = false;
+  while (keeps_space(ring_fd_) && !(kept = allocate()) && errno == EINTR) {
   }
-  if (refused != 0) remove_ring();
+  if (!kept) remove_ring();
   return ring_fd_;
 }
 

@@ -2,11 +2,10 @@
 //
 // Callers put whole frames into a ring; one thread ("pawl-capture") takes everything there is, outside the
 // lock, and appends it to the segment file with one system call. It is woken by the end of a step that
-// recorded something, by a ring a quarter full, by flush and close. Otherwise it looks once a second: waking a
-// thread at the end of an empty step would cost more than all else of it.
-// Series declarations do not go through the ring: they are kept, written before the records that follow them,
-// and repeated at the start of every segment, so that none is ever dropped and every segment can be read
-// alone.
+// recorded something, by a ring a quarter full, by flush and close. Otherwise it looks once a second: waking
+// a thread at the end of an empty step would cost more than all else of it. Series declarations do not go
+// through the ring: they are kept, written before the records that follow them, and repeated at the start of
+// every segment, so that none is ever dropped and every segment can be read alone.
 //
 // The ring is a file where the file system allows it, with the declarations behind it (ring_file.h): a
 // process that is killed loses nothing that is there, as whoever comes next completes its segments
@@ -18,8 +17,9 @@
 //
 // Statistics that a GPU computes arrive later than they are asked for. Until they are there, what is recorded
 // after them is held back in the order it came, so that every record is read as one of its own step, and a
-// step ends in the trace when it is whole. Every end of a step and every look of the writer thread lets go what
-// has arrived. Until then it is memory of the process, and not in the ring: a process that is killed loses it.
+// step ends in the trace when it is whole. Every end of a step and every look of the writer thread lets go
+// what has arrived. Until then it is memory of the process, and not in the ring: a process that is killed
+// loses it.
 //
 // Threads: every public method may be called from any thread of the process that opened it.
 #pragma once
@@ -106,9 +106,9 @@ class Recorder {
   pawl_status put_in_ring(const uint8_t* frame, size_t size);  // mutex_ held
   pawl_status push_observation(uint32_t series, const uint8_t* frame, size_t size);
   pawl_status push_request(uint64_t generation, uint32_t origin, std::string_view text);
-  bool can_hold(uint64_t size) const;     // mutex_ held, something else is held back already
-  pawl_status drop(pawl_status status);   // mutex_ held
-  void count_dropped(uint64_t records);   // mutex_ held
+  bool can_hold(uint64_t size) const;    // mutex_ held, something else is held back already
+  pawl_status drop(pawl_status status);  // mutex_ held
+  void count_dropped(uint64_t records);  // mutex_ held
   void wake();
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void let_go(std::chrono::nanoseconds patience, size_t at_most);  // cuda_mutex_ held

@@ -106,7 +106,7 @@ class Recovery {
     if (highest < 0) return Outcome::refused;
     char name[kSegmentName];
     segment_name(name, last.segment);
-    struct stat segment {};
+    struct stat segment{};
     const bool is_new = last.segment_size == 0 && last.segment == highest + 1;
     if (!is_new && ::fstatat(dir_, name, &segment, AT_SYMLINK_NOFOLLOW) != 0) {
       return errno == ENOENT ? Outcome::damaged : Outcome::refused;
@@ -125,8 +125,8 @@ class Recovery {
     return file.get() < 0 ? why_not(errno) : append(file.get(), last, written);
   }
 
-  // Whether the ring file still holds what is not written of a batch. Declarations that could not be kept there
-  // do no harm once the segment has them.
+  // Whether the ring file still holds what is not written of a batch. Declarations that could not be kept
+  // there do no harm once the segment has them.
   bool has_the_rest(const wire::RingBatch& of, uint64_t written) const {
     const uint64_t declarations_end = of.before_bytes + (of.declared_to - of.declared_from);
     const bool needs_declarations = of.declared_from < of.declared_to && written < declarations_end;

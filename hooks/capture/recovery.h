@@ -4,8 +4,8 @@
 // it can be done again.
 //
 // The ring comes from outside: one that makes no sense, or does not fit the segments that are there, is kept
-// as `ring.damaged`. What the file system refuses is left for another time; unless it is the next process of the
-// rank that is refused, which goes on in a later segment: the ring is `ring.damaged` then. Never throws.
+// as `ring.damaged`. What the file system refuses is left for another time; unless it is the next process of
+// the rank that is refused, which goes on in a later segment: the ring is `ring.damaged` then. Never throws.
 #pragma once
 
 namespace pawl::capture {
