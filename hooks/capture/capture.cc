@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "hooks/capture/cuda.h"
+#include "hooks/capture/element.h"
 #include "hooks/capture/fine_histogram.h"
 #include "hooks/capture/recorder.h"
 #include "hooks/capture/safetensors.h"
@@ -41,11 +42,15 @@ bool is_kind(pawl_kind kind) {
   return kind >= PAWL_SCALAR && kind <= PAWL_HASH;
 }
 
-// Elements of `shape`, times `bytes`; nothing when it is no shape, or more than a record may hold.
+// Elements of `shape`, times `bytes`; UINT64_MAX for more than a record may hold; nothing when it is no
+// shape.
 std::optional<uint64_t> size_of(const int64_t* shape, uint32_t dims, uint64_t bytes) {
-  for (uint32_t i = 0; i < dims; ++i) {
-    const auto extent = static_cast<uint64_t>(shape[i]);
-    if (shape[i] < 0 || (extent > 0 && bytes > pawl::wire::kMaxRawTensor / extent)) return std::nullopt;
+  const int64_t* end = shape + dims;
+  if (std::any_of(shape, end, [](int64_t extent) { return extent < 0; })) return std::nullopt;
+  if (std::find(shape, end, 0) != end) return 0;
+  for (; shape != end; ++shape) {
+    const auto extent = static_cast<uint64_t>(*shape);
+    if (bytes > pawl::wire::kMaxRawTensor / extent) return UINT64_MAX;
     bytes *= extent;
   }
   return bytes;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "hooks/capture/cuda_kernel.h"
+#include "hooks/capture/element.h"
 
 namespace pawl::capture::cuda {
 namespace {
@@ -18,27 +19,6 @@ constexpr unsigned kNoTiming = 2;               // CU_EVENT_DISABLE_TIMING
 constexpr int kRelaxed = 2;                     // CU_STREAM_CAPTURE_MODE_RELAXED
 constexpr size_t kSmallestBuffer = 64u << 10;
 constexpr uint64_t kMaxChunks = 0x7fffffff;  // blocks of a launch
-
-size_t element_size(uint32_t dtype) {
-  switch (dtype) {
-    case PAWL_F64:
-    case PAWL_I64:
-      return 8;
-    case PAWL_F32:
-    case PAWL_I32:
-      return 4;
-    case PAWL_F16:
-    case PAWL_BF16:
-    case PAWL_I16:
-      return 2;
-    case PAWL_I8:
-    case PAWL_U8:
-    case PAWL_BOOL:
-      return 1;
-    default:
-      return 0;
-  }
-}
 
 // Where the parts of a batch are, in bytes. The input is the same on both sides; the results are behind it on
 // the host, and what the first kernel hands the second on the GPU.
@@ -102,7 +82,7 @@ const char* kernel_ptx() {
 }
 
 bool is_readable(const pawl_tensor& tensor) {
-  const size_t size = element_size(tensor.dtype);
+  const uint64_t size = element_bytes(tensor.dtype);
   return size != 0 && (tensor.data != nullptr || tensor.count == 0) &&
          reinterpret_cast<uintptr_t>(tensor.data) % size == 0;
 }

@@ -279,13 +279,13 @@ pawl_status Recorder::stats(uint32_t series, const pawl_stats& stats) {
 }
 
 pawl_status Recorder::values(uint32_t series, std::string_view head, const void* data, uint64_t size) {
-  const uint64_t total = head.size() + size;
+  const uint64_t total = head.size() + std::min(size, wire::kMaxRawTensor);  // more is refused below
   const uint64_t pieces = (total + wire::kRawPiece - 1) / wire::kRawPiece;
   const uint64_t framed = total + pieces * (wire::kFrameHeaderSize + sizeof(wire::RawTensorPayload));
   const std::lock_guard lock(mutex_);
   if (series >= ids_.size()) return PAWL_E_ARGUMENT;
   const bool fits = held_.empty() ? ring_.free() >= framed + kStepReserve : can_hold(framed);
-  if (framed > ring_.capacity() / 2 || !fits) return drop(PAWL_E_FULL);
+  if (total > wire::kMaxRawTensor || framed > ring_.capacity() / 2 || !fits) return drop(PAWL_E_FULL);
   observed_ = true;
   const auto* elements = static_cast<const uint8_t*>(data);
   std::vector<uint8_t> frame;

@@ -10,12 +10,6 @@
 
 namespace pawl::capture {
 
-// 0 for an unknown dtype.
-inline uint64_t element_bytes(pawl_dtype dtype) {
-  constexpr uint8_t kBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 1};
-  return dtype >= PAWL_F32 && dtype <= PAWL_BOOL ? kBytes[dtype] : 0;
-}
-
 // REQUIRES: a known dtype.
 inline std::string safetensors_head(pawl_dtype dtype, const int64_t* shape, uint32_t dims, uint64_t bytes) {
   constexpr const char* kNames[] = {"F32", "F64", "F16", "BF16", "I8", "I16", "I32", "I64", "U8", "BOOL"};

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "hooks/capture/element.h"
+#include "hooks/capture/plain_arithmetic.h"
+
 namespace pawl::capture {
 
 namespace {
@@ -21,26 +24,6 @@ struct Layout {
   Dim dims[kMaxViewDims];  // from the largest stride to the smallest, all positive; sizes of at least 2
 };
 
-size_t size_of(pawl_dtype dtype) {
-  switch (dtype) {
-    case PAWL_I8:
-    case PAWL_U8:
-    case PAWL_BOOL:
-      return 1;
-    case PAWL_F16:
-    case PAWL_BF16:
-    case PAWL_I16:
-      return 2;
-    case PAWL_F32:
-    case PAWL_I32:
-      return 4;
-    case PAWL_F64:
-    case PAWL_I64:
-      return 8;
-  }
-  return 0;
-}
-
 // Statistics do not depend on the order of elements, nor on the direction in which a dimension is walked.
 bool lay_out(const View& view, size_t element, Layout& out) {
   if (view.dims > kMaxViewDims || element == 0) return false;
@@ -51,12 +34,19 @@ bool lay_out(const View& view, size_t element, Layout& out) {
     out.count = 0;
     return true;
   }
-  int64_t total = 1;
+  int64_t total = 1, reach = 0;
   for (uint32_t d = 0; d < view.dims; ++d) {
     const int64_t size = view.shape[d], stride = view.strides[d];
     if (__builtin_mul_overflow(total, size, &total)) return false;
     (stride == 0 ? out.repeat : out.count) *= static_cast<uint64_t>(size);
     if (size == 1 || stride == 0) continue;
+    // How far the elements reach, in bytes: what is within that does not overflow either.
+    int64_t distance;
+    if (__builtin_mul_overflow(size, stride, &distance) ||
+        __builtin_mul_overflow(distance, static_cast<int64_t>(element), &distance) ||
+        __builtin_add_overflow(reach, distance < 0 ? distance : -distance, &reach)) {
+      return false;
+    }
     if (stride < 0) out.data += (size - 1) * stride * static_cast<int64_t>(element);
     out.dims[out.rank++] = {size, stride < 0 ? -stride : stride};
   }
@@ -168,7 +158,8 @@ void add_repeated(const Totals& part, uint64_t repeat, Totals& totals) {
 }  // namespace
 
 bool accumulate_view(Simd simd, const View& view, pawl_dtype dtype, Totals& totals) {
-  const size_t element = size_of(dtype);
+  const PlainArithmetic plain;
+  const size_t element = element_bytes(dtype);
   Layout layout;
   if (!lay_out(view, element, layout)) return false;
   Totals part;

@@ -22,7 +22,7 @@ struct View {
 // As accumulate() of the elements of `view`. Dense memory is read where it is, in the order in which it lies,
 // whatever the order of the dimensions; rows that are too short for that, and single elements, are gathered
 // into blocks. False, and nothing is added, for an unknown dtype, too many dimensions, a negative size, or
-// more than 2^63-1 elements.
+// more than 2^63-1 elements, or strides that reach beyond 2^63-1 bytes.
 bool accumulate_view(Simd simd, const View& view, pawl_dtype dtype, Totals& totals);
 
 }  // namespace pawl::capture

@@ -57,13 +57,12 @@ TEST_F(Records, SpansBatchesHashesAndFineHistograms) {
 TEST_F(Records, ArgumentsThatMakeNoSenseAreRefused) {
   pawl_capture* capture = open();
   const uint32_t known = series(capture, "s", PAWL_SPAN);
-  const int64_t negative[] = {-1}, huge[] = {1 << 20, 1 << 20};
+  const int64_t negative[] = {1 << 30, 1 << 30, -1};
   const float value = 0;
   EXPECT_EQ(pawl_capture_span(capture, known, 25, 10), PAWL_E_ARGUMENT);
   EXPECT_EQ(pawl_capture_span(capture, known + 1, 10, 25), PAWL_E_ARGUMENT);
   EXPECT_EQ(pawl_capture_batch(capture, known, 1, 1, nullptr, 1), PAWL_E_ARGUMENT);
-  EXPECT_EQ(pawl_capture_values(capture, known, &value, PAWL_F32, negative, 1), PAWL_E_ARGUMENT);
-  EXPECT_EQ(pawl_capture_values(capture, known, &value, PAWL_F32, huge, 2), PAWL_E_ARGUMENT);
+  EXPECT_EQ(pawl_capture_values(capture, known, &value, PAWL_F32, negative, 3), PAWL_E_ARGUMENT);
   EXPECT_EQ(pawl_capture_values(capture, known, nullptr, PAWL_F32, nullptr, 0), PAWL_E_ARGUMENT);
   EXPECT_EQ(pawl_capture_note_request(capture, ""), PAWL_E_ARGUMENT);
   pawl_capture_close(capture);
@@ -112,6 +111,26 @@ TEST_F(Records, ATensorThatDoesNotFitIsDroppedAsAWhole) {
   EXPECT_EQ(pawl_capture_dropped(capture), 1u);
   pawl_capture_close(capture);
   EXPECT_THAT(only<RawPiece>(read_all()), SizeIs(0));
+}
+
+// However large it is, and whatever the ring has room for: with its head it is more than a record may hold.
+TEST_F(Records, ATensorThatIsTooLargeIsDroppedAndCounted) {
+  pawl_capture_options large = options();
+  large.ring_bytes = 256u << 20;
+  pawl_capture* capture = open(large);
+  const uint32_t weight = series(capture, "w", PAWL_WEIGHT);
+  const float value = 0;
+  const int64_t just[] = {16 << 20}, huge[] = {1 << 20, 1 << 20}, beyond[] = {int64_t{1} << 62, 1 << 20},
+                empty[] = {int64_t{1} << 62, int64_t{1} << 62, 0};
+  ASSERT_EQ(pawl_capture_step_begin(capture, 0, 0), PAWL_OK);
+  EXPECT_EQ(pawl_capture_values(capture, weight, &value, PAWL_F32, just, 1), PAWL_E_FULL);
+  EXPECT_EQ(pawl_capture_values(capture, weight, &value, PAWL_F32, huge, 2), PAWL_E_FULL);
+  EXPECT_EQ(pawl_capture_values(capture, weight, &value, PAWL_F32, beyond, 2), PAWL_E_FULL);
+  EXPECT_EQ(pawl_capture_values(capture, weight, &value, PAWL_F32, empty, 3), PAWL_OK);
+  ASSERT_EQ(pawl_capture_step_end(capture), PAWL_OK);
+  EXPECT_EQ(pawl_capture_dropped(capture), 3u);
+  pawl_capture_close(capture);
+  EXPECT_THAT(observations(), SizeIs(1));
 }
 
 TEST_F(Records, WhatTheHookDecidesByItselfIsNoted) {

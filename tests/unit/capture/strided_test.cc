@@ -194,6 +194,11 @@ TEST(Strided, RefusesWhatIsNoTensor) {
   EXPECT_FALSE(
       accumulate_view(best_simd(), {&x, kMaxViewDims + 1, ones.data(), ones.data()}, PAWL_F32, totals));
   EXPECT_FALSE(accumulate_view(best_simd(), {&x, 0, nullptr, nullptr}, static_cast<pawl_dtype>(77), totals));
+  const int64_t two[] = {2, 2};
+  for (const int64_t far : {INT64_MAX, INT64_MIN, INT64_MAX / 2, INT64_MAX / 8, INT64_MIN / 8}) {
+    const int64_t steps[] = {far, far};
+    EXPECT_FALSE(accumulate_view(best_simd(), {&x, 2, two, steps}, PAWL_F32, totals)) << far;
+  }
   EXPECT_EQ(totals.count, 0u);
   EXPECT_TRUE(accumulate_view(best_simd(), {&x, kMaxViewDims, ones.data(), ones.data()}, PAWL_F32, totals));
 }

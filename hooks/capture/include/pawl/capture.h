@@ -11,7 +11,8 @@
  *
  * Threads: one writer handle may be used from several threads; calls on it are serialised inside.
  * Fork: a child of fork() inherits a dead handle: every call on it is a no-op returning PAWL_E_FORKED.
- * Versions: every struct starts with its size; a library accepts older (shorter) and newer (longer) structs.
+ * Versions: a struct that is handed in alone starts with its size; a library accepts older (shorter) and
+ * newer (longer) ones. Elements of arrays have exactly the size that this header gives them.
  */
 #ifndef PAWL_CAPTURE_H
 #define PAWL_CAPTURE_H
@@ -140,7 +141,7 @@ PAWL_API pawl_status pawl_capture_stats(pawl_capture* capture, uint32_t series, 
 
 /* The values of a tensor in contiguous host memory, `shape` as it is now. They go through the ring in pieces:
  * a tensor that does not fit into what is free there is dropped as a whole, counted, and PAWL_E_FULL; one of
- * more than half the ring never fits. */
+ * more than half the ring, or more than 64 MiB, never fits. */
 PAWL_API pawl_status pawl_capture_values(pawl_capture* capture, uint32_t series, const void* data,
                                          pawl_dtype dtype, const int64_t* shape, uint32_t rank_of_shape);
 
@@ -239,10 +240,11 @@ PAWL_API pawl_status pawl_capture_strided_tensors(pawl_capture* capture, const p
  * graph. The tensors may be changed or freed in the order of that stream as soon as the call returns.
  *
  * What is recorded from here on is held back until the results have arrived, and goes into the trace in its
- * order; each end of a step looks, and the background thread once a second. Until then it is in memory only: a
- * process that is killed loses it. It may take half of the ring: what is more is PAWL_E_FULL. At most 8 calls are under way: one more waits for the oldest, close for
- * all, up to five seconds; what is then missing is dropped and counted. Memory for the results is allocated
- * by the first calls and when a batch is larger than any before.
+ * order; each end of a step looks, and the background thread once a second. Until then it is in memory only:
+ * a process that is killed loses it. It may take half of the ring: what is more is PAWL_E_FULL. At most 8
+ * calls are under way: one more waits for the oldest, close for all, up to five seconds; what is then missing
+ * is dropped and counted. Memory for the results is allocated by the first calls and when a batch is larger
+ * than any before.
  *
  * PAWL_E_CUDA: the driver (libcuda.so.1, or what PAWL_CUDA_LIB names) cannot be loaded or reported an error.
  * It is returned for good then, and nothing was recorded: copy the tensors and use pawl_capture_tensors. */
