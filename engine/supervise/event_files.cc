@@ -21,6 +21,8 @@ constexpr size_t kBudget = 8u << 20;  // bytes at once: the pipes of the ranks h
 constexpr size_t kChunk = 256u << 10;
 constexpr int kMaxDepth = 8;
 constexpr size_t kMaxVisited = 10'000;
+constexpr size_t kMaxFollowed = 256;
+constexpr uint64_t kMaxAtEnd = 1u << 30;  // bytes, when all is read that is left
 constexpr std::string_view kRankWord = "$RANK";
 constexpr const char* kProducer = "event files";
 
@@ -32,6 +34,10 @@ std::string literal_start(std::string_view pattern) {
     parts.emplace_back(part);
   }
   return join(parts, "/");
+}
+
+bool is_event_file(std::string_view path) {
+  return path.find("tfevents", path.rfind('/') + 1) != std::string_view::npos;
 }
 
 }  // namespace
@@ -46,13 +52,12 @@ EventFiles::EventFiles(EventLoop& loop, const Intent& intent) : loop_(loop), int
     sources_.push_back(std::move(source));
   }
   for (const Source& source : sources_) {
-    for (const Found& found : find(source)) {
-      const auto status = stat_file(intent_.source_dir + "/" + found.path);
-      if (!status.ok()) continue;
-      File& file = files_[found.path];
+    for (const std::string& path : find(source.base)) {
+      const auto status = stat_file(intent_.source_dir + "/" + path);
+      if (!status.ok() || !run_of(source, path)) continue;
+      File& file = files_[path];
       file.inode = status->inode;
       file.offset = status->size;
-      file.is_old = true;
     }
   }
   timer_ = loop_.call_every(kPollMs, [this] { poll(); });
@@ -63,31 +68,42 @@ EventFiles::~EventFiles() {
 }
 
 void EventFiles::read_all() {
-  while (poll()) continue;
+  for (uint64_t bytes = 0; poll(); bytes += kBudget) {
+    if (bytes < kMaxAtEnd) continue;
+    too_much_ = true;
+    return;
+  }
 }
 
 bool EventFiles::poll() {
   size_t budget = kBudget;
+  const std::string* base = nullptr;
+  std::vector<std::string> paths;
   for (Source& source : sources_) {
     if (source.left_alone) continue;
-    for (const Found& found : find(source)) read(found, source, budget);
+    // The ranks have a base each, or all the same.
+    if (base == nullptr || *base != source.base) paths = find(source.base);
+    base = &source.base;
+    for (const std::string& path : paths) {
+      if (const auto run = run_of(source, path)) read(path, *run, source, budget);
+    }
     record(source);
   }
   return budget == 0;
 }
 
-std::vector<EventFiles::Found> EventFiles::find(const Source& source) {
+std::vector<std::string> EventFiles::find(const std::string& base) {
   visited_ = 0;
-  std::vector<Found> out;
+  std::vector<std::string> out;
   struct stat status;
-  const std::string base = intent_.source_dir + "/" + source.base;
-  if (::stat(base.c_str(), &status) != 0) return out;
-  if (S_ISDIR(status.st_mode)) walk(source, source.base, 0, out);
-  if (S_ISREG(status.st_mode)) find_at(source, source.base, out);
+  const std::string path = intent_.source_dir + "/" + base;
+  if (::stat(path.c_str(), &status) != 0) return out;
+  if (S_ISDIR(status.st_mode)) walk(base, 0, out);
+  if (S_ISREG(status.st_mode) && is_event_file(base)) out.push_back(base);
   return out;
 }
 
-void EventFiles::walk(const Source& source, const std::string& folder, int depth, std::vector<Found>& out) {
+void EventFiles::walk(const std::string& folder, int depth, std::vector<std::string>& out) {
   auto entries = list_dir(intent_.source_dir + "/" + folder);
   if (!entries.ok()) return;  // gone meanwhile
   for (const DirEntry& entry : *entries) {
@@ -96,50 +112,64 @@ void EventFiles::walk(const Source& source, const std::string& folder, int depth
       return;
     }
     const std::string path = folder.empty() ? entry.name : folder + "/" + entry.name;
-    if (entry.type == DirEntry::Type::directory && depth < kMaxDepth) walk(source, path, depth + 1, out);
-    if (entry.type == DirEntry::Type::file) find_at(source, path, out);
+    if (entry.type == DirEntry::Type::directory && depth < kMaxDepth) walk(path, depth + 1, out);
+    if (entry.type == DirEntry::Type::file && is_event_file(path)) out.push_back(path);
   }
 }
 
 // What the pattern names is a folder above the file, or the file.
-void EventFiles::find_at(const Source& source, const std::string& path, std::vector<Found>& out) {
+std::optional<std::string> EventFiles::run_of(const Source& source, const std::string& path) {
   const size_t name = path.rfind('/') + 1;
-  if (path.find("tfevents", name) == std::string::npos) return;
   for (size_t end = 0; end != std::string::npos;) {
     end = path.find('/', end + 1);
     if (!pipeline::glob_matches(source.pattern, std::string_view(path).substr(0, end))) continue;
     const bool is_above = end != std::string::npos && end + 1 < name;
-    out.push_back({path, is_above ? path.substr(end + 1, name - end - 2) : ""});
-    return;
+    return is_above ? path.substr(end + 1, name - end - 2) : "";
   }
+  return std::nullopt;
 }
 
-void EventFiles::read(const Found& found, Source& source, size_t& budget) {
-  const std::string path = intent_.source_dir + "/" + found.path;
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+EventFiles::File* EventFiles::grown(const std::string& path, uint64_t inode, uint64_t size) {
+  auto known = files_.find(path);
+  const bool is_other = known == files_.end() || known->second.inode != inode || size < known->second.offset;
+  if (size == (is_other ? 0 : known->second.offset)) return nullptr;
+  const bool was_followed = known != files_.end() && known->second.is_followed;
+  if (!was_followed && followed_ == kMaxFollowed) {
+    too_many_followed_ = true;
+    return nullptr;
+  }
+  if (!was_followed) ++followed_;
+  File& file = files_[path];
+  if (is_other) file = File();
+  file.inode = inode;
+  file.is_followed = true;
+  return &file;
+}
+
+void EventFiles::read(const std::string& path, const std::string& run, Source& source, size_t& budget) {
+  const std::string whole = intent_.source_dir + "/" + path;
+  UniqueFd fd(::open(whole.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
   if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
-  File& file = files_[found.path];
-  const bool is_other = file.inode != status.st_ino || static_cast<uint64_t>(status.st_size) < file.offset;
-  if (is_other) {
-    file = File();
-    file.inode = status.st_ino;
-  }
+  const auto end = static_cast<uint64_t>(status.st_size);
+  File* file = grown(path, status.st_ino, end);
+  if (file == nullptr) return;
   std::string chunk;
-  while (budget > 0 && !file.decoder.lost()) {
+  while (budget > 0 && !file->decoder.lost() && file->offset < end) {
     chunk.resize(std::min(kChunk, budget));
-    const ssize_t size = ::pread(fd.get(), chunk.data(), chunk.size(), static_cast<off_t>(file.offset));
+    const ssize_t size = ::pread(fd.get(), chunk.data(), chunk.size(), static_cast<off_t>(file->offset));
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return;
     budget -= static_cast<size_t>(size);
-    file.offset += static_cast<uint64_t>(size);
-    file.is_old = false;
-    file.decoder.feed(std::string_view(chunk).substr(0, static_cast<size_t>(size)));
-    while (const auto message = file.decoder.next()) {
+    file->offset += static_cast<uint64_t>(size);
+    file->decoder.feed(std::string_view(chunk).substr(0, static_cast<size_t>(size)));
+    while (const auto message = file->decoder.next()) {
       const auto event = trace::parse_event(*message);
-      if (event.ok()) take(*event, found.run, file, source);
-      if (!event.ok()) ++file.strange;
+      if (event.ok()) take(*event, run, *file, source);
+      if (!event.ok()) ++file->strange;
     }
+    // A length may claim any size, and a file with holes have it.
+    if (file->offset < end) file->offset += file->decoder.pass_over(end - file->offset);
   }
 }
 
@@ -200,9 +230,7 @@ Result<void> EventFiles::write(const Source& source, trace::SegmentWriter& write
 
 std::vector<std::string> EventFiles::notes() const {
   std::vector<std::string> out;
-  const auto is_new = [](const auto& file) { return !file.second.is_old; };
-  if (std::ranges::none_of(files_, is_new))
-    out.push_back(fmt::format("no event file was written at '{}'", intent_.event_files));
+  if (followed_ == 0) out.push_back(fmt::format("no event file was written at '{}'", intent_.event_files));
   for (const Source& source : sources_) {
     if (source.left_alone) {
       out.push_back(fmt::format(
@@ -210,16 +238,28 @@ std::vector<std::string> EventFiles::notes() const {
     }
   }
   uint64_t damaged = 0;
+  uint64_t lost = 0;
+  std::string first_lost;
   for (const auto& [path, file] : files_) {
     damaged += file.decoder.damaged() + file.strange;
-    if (file.decoder.lost())
-      out.push_back(fmt::format("the event file {} is damaged: its end is not read", path));
+    if (file.decoder.lost() && ++lost == 1) first_lost = path;
+  }
+  if (lost > 0) {
+    out.push_back(fmt::format("the event file {} is damaged: its end is not read{}", first_lost,
+                              lost > 1 ? fmt::format(" ({} more are, too)", lost - 1) : ""));
   }
   if (damaged > 0)
     out.push_back(fmt::format("{} records of event files are damaged, and not in the trace", damaged));
   if (too_many_)
     out.push_back(
         fmt::format("more than {} files at '{}': not all were looked at", kMaxVisited, intent_.event_files));
+  if (too_many_followed_)
+    out.push_back(fmt::format("more than {} event files at '{}': the others were not read", kMaxFollowed,
+                              intent_.event_files));
+  if (too_much_)
+    out.push_back(
+        fmt::format("when the ranks had ended more than {} of event files were left: not all is read",
+                    format_bytes(kMaxAtEnd)));
   if (!first_error_.empty()) out.push_back("the event files are not all in the trace: " + first_error_);
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class EventFiles {
   EventFiles(const EventFiles&) = delete;
   EventFiles& operator=(const EventFiles&) = delete;
 
-  // Records all that has been written until now.
+  // Records all that has been written until now, up to a bound that notes() tell of.
   void read_all();
   std::vector<std::string> notes() const;
 
@@ -50,19 +51,18 @@ class EventFiles {
     uint64_t inode = 0;
     uint64_t offset = 0;
     trace::TfRecordDecoder decoder;
-    uint64_t strange = 0;  // messages that are no event, names that are too long
-    bool is_old = false;   // nothing has come since the ranks started
-  };
-  struct Found {
-    std::string path;  // relative to the checkout
-    std::string run;   // the folders below the one that the pattern names
+    uint64_t strange = 0;      // messages that are no event, names that are too long
+    bool is_followed = false;  // something has come since the ranks started
   };
 
   bool poll();  // true: there is more to read at once
-  std::vector<Found> find(const Source& source);
-  void walk(const Source& source, const std::string& folder, int depth, std::vector<Found>& out);
-  void find_at(const Source& source, const std::string& path, std::vector<Found>& out);
-  void read(const Found& found, Source& source, size_t& budget);
+  // Paths are relative to the checkout.
+  std::vector<std::string> find(const std::string& base);
+  void walk(const std::string& folder, int depth, std::vector<std::string>& out);
+  // The folders between the one that the pattern names and the file; nothing for a file of others.
+  static std::optional<std::string> run_of(const Source& source, const std::string& path);
+  File* grown(const std::string& path, uint64_t inode, uint64_t size);  // null: there is nothing to read
+  void read(const std::string& path, const std::string& run, Source& source, size_t& budget);
   void take(const trace::ScalarEvent& event, const std::string& run, File& file, Source& source);
   void record(Source& source);
   Result<void> write(const Source& source, trace::SegmentWriter& writer);
@@ -74,6 +74,9 @@ class EventFiles {
   std::vector<trace::LoggedStep> batch_;  // of the source that is read, a value each
   size_t visited_ = 0;                    // files and folders in this walk
   bool too_many_ = false;                 // to look at all of them
+  size_t followed_ = 0;                   // files
+  bool too_many_followed_ = false;
+  bool too_much_ = false;  // was left at the end
   std::string first_error_;
   EventLoop::Id timer_ = 0;
 };

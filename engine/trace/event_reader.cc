@@ -139,7 +139,17 @@ std::optional<std::string> TfRecordDecoder::next() {
     if (number_at<uint32_t>(rest.substr(kHead + length)) == masked_crc(message)) return std::string(message);
     ++damaged_;
   }
+  if (at_ == buffer_.size()) {  // there may be many files, and each has held its longest message
+    buffer_ = {};
+    at_ = 0;
+  }
   return std::nullopt;
+}
+
+uint64_t TfRecordDecoder::pass_over(uint64_t most) {
+  const uint64_t passed = std::min(skip_, most);
+  skip_ -= passed;
+  return passed;
 }
 
 Result<ScalarEvent> parse_event(std::string_view message) {

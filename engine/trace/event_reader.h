@@ -25,6 +25,10 @@ class TfRecordDecoder {
   // The next message that is as it was written; nullopt when more bytes are needed.
   std::optional<std::string> next();
 
+  // Bytes to come, at most `most`, of a message that is too long: the caller leaves them out instead of
+  // feeding them. REQUIRES: next() gave nothing.
+  uint64_t pass_over(uint64_t most);
+
   uint64_t damaged() const { return damaged_; }  // messages that are not as they were written
   // A length is not as it was written: nothing behind it can be found.
   bool lost() const { return lost_; }

@@ -13,12 +13,14 @@ namespace {
 
 using pawl::trace::TfRecordDecoder;
 
-std::vector<std::string> messages(std::string_view bytes, size_t chunk) {
+std::vector<std::string> messages(std::string_view bytes, size_t chunk, bool passes_over = false) {
   TfRecordDecoder decoder;
   std::vector<std::string> out;
-  for (size_t at = 0; at < bytes.size(); at += chunk) {
+  for (size_t at = 0; at < bytes.size();) {
     decoder.feed(bytes.substr(at, chunk));
+    at += std::min(chunk, bytes.size() - at);
     while (auto message = decoder.next()) out.push_back(std::move(*message));
+    if (passes_over) at += decoder.pass_over(bytes.size() - at);
   }
   return out;
 }
@@ -39,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   parse(bytes);
   const auto whole = messages(bytes, size + 1);
   for (const std::string& message : whole) parse(message);
-  if (messages(bytes, 1) != whole || messages(bytes, 13) != whole) std::abort();
+  if (messages(bytes, 1) != whole || messages(bytes, 13) != whole || messages(bytes, 13, true) != whole)
+    std::abort();
   return 0;
 }

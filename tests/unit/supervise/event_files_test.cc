@@ -1,6 +1,7 @@
 #include "engine/supervise/event_files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "engine/trace/event_file.h"
 #include "engine/trace/steps.h"
 #include "engine/trace/tail.h"
+#include "hooks/capture/crc32c.h"
 
 namespace pawl::supervise {
 namespace {
@@ -18,6 +20,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
 class EventFilesTest : public testing::Test {
@@ -170,14 +173,58 @@ TEST_F(EventFilesTest, NothingInTheCheckoutIsTrusted) {
   auto log = file("runs/tfevents.good");
   say(log, 0, "loss", 1);
   say(log, 1, std::string(5000, 'x'), 1);
-  ASSERT_TRUE(write_file_atomic(intent_.source_dir + "/runs/tfevents.text", "loss is low today").ok());
+  for (const char* name : {"text", "texts"})
+    ASSERT_TRUE(write_file_atomic(intent_.source_dir + "/runs/tfevents." + name, "loss is low today").ok());
   ASSERT_EQ(::symlink("/", (intent_.source_dir + "/runs/root").c_str()), 0);
   ASSERT_EQ(::symlink("tfevents.good", (intent_.source_dir + "/runs/tfevents.link").c_str()), 0);
   ASSERT_EQ(::mkfifo((intent_.source_dir + "/runs/tfevents.fifo").c_str(), 0600), 0);
   events.read_all();
   EXPECT_THAT(rows(), ElementsAre(Row(0, 0, 0, "loss", kLoss, 1)));
-  EXPECT_THAT(events.notes(), ElementsAre(HasSubstr("the event file runs/tfevents.text is damaged"),
-                                          HasSubstr("1 records of event files are damaged")));
+  EXPECT_THAT(
+      events.notes(),
+      ElementsAre("the event file runs/tfevents.text is damaged: its end is not read (1 more are, too)",
+                  HasSubstr("1 records of event files are damaged")));
+}
+
+// Terabytes of nothing, and a length that says so.
+TEST_F(EventFilesTest, AFileWithHolesIsNotReadThrough) {
+  constexpr uint64_t kLength = uint64_t{1} << 43;
+  EventFiles events(loop_, intent_);
+  (void)file("runs/a/tfevents");
+  const std::string length(reinterpret_cast<const char*>(&kLength), sizeof kLength);
+  const uint32_t crc = wire::crc32c(length.data(), length.size());
+  const uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+  const std::string head = length + std::string(reinterpret_cast<const char*>(&masked), sizeof masked);
+  const std::string path = intent_.source_dir + "/runs/a/tfevents";
+  ASSERT_TRUE(write_file_atomic(path, head).ok());
+  const auto behind = static_cast<off_t>(head.size() + kLength + 4);
+  if (::truncate(path.c_str(), behind / 2) != 0) GTEST_SKIP() << "no such large file here";
+  events.read_all();  // clipped to what is there
+  ASSERT_EQ(::truncate(path.c_str(), behind), 0);
+  events.read_all();
+  std::string event;
+  trace::append_tfrecord(event, "no event at all \xff");
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_EQ(::pwrite(fd.get(), event.data(), event.size(), behind), static_cast<ssize_t>(event.size()));
+  events.read_all();
+  EXPECT_THAT(events.notes(), ElementsAre(HasSubstr("1 records of event files are damaged")));
+}
+
+TEST_F(EventFilesTest, AsManyFilesAsAreFollowed) {
+  for (int i = 0; i < 300; ++i) (void)file(fmt::format("runs/old/tfevents.{}", i));
+  EventFiles events(loop_, intent_);
+  for (int i = 0; i < 256; ++i) {
+    auto log = file(fmt::format("runs/a/tfevents.{:03}", i));
+    say(log, static_cast<uint64_t>(i), "loss", 1);
+  }
+  events.read_all();
+  EXPECT_THAT(rows(), SizeIs(256)) << "old files do not count";
+  EXPECT_THAT(events.notes(), IsEmpty());
+  auto log = file("runs/a/tfevents.256");
+  say(log, 1000, "loss", 1);
+  events.read_all();
+  EXPECT_THAT(rows(), SizeIs(256));
+  EXPECT_THAT(events.notes(), ElementsAre("more than 256 event files at 'runs/*': the others were not read"));
 }
 
 }  // namespace

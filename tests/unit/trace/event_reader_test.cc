@@ -87,6 +87,19 @@ TEST(TfRecord, DamageIsCounted) {
   EXPECT_THAT(take_all(lost), IsEmpty());
 }
 
+TEST(TfRecord, WhatIsPassedOverNeedNotBeFed) {
+  const std::string long_one = frame(std::string(TfRecordDecoder::kMaxEventBytes + 1, 'x'));
+  TfRecordDecoder decoder;
+  decoder.feed(frame("one") + long_one.substr(0, 100));
+  EXPECT_EQ(decoder.pass_over(1000), 0u) << "it has not been looked at";
+  EXPECT_THAT(take_all(decoder), ElementsAre("one"));
+  EXPECT_EQ(decoder.pass_over(1000), 1000u);
+  EXPECT_EQ(decoder.pass_over(UINT64_MAX), long_one.size() - 1100);
+  EXPECT_EQ(decoder.pass_over(UINT64_MAX), 0u);
+  decoder.feed(frame("two"));
+  EXPECT_THAT(take_all(decoder), ElementsAre("two"));
+}
+
 TEST(TfRecord, ALengthBeyondAllFilesIsWaitedFor) {
   const std::string length = bytes_of(UINT64_MAX);
   const uint32_t crc = wire::crc32c(length.data(), length.size());
