@@ -16,6 +16,7 @@ constexpr int64_t kNow = 0;  // time stands still, so nobody is late
 AssemblerOptions patient() {
   AssemblerOptions options;
   options.max_step_lag = std::numeric_limits<uint64_t>::max();
+  options.max_bytes = std::numeric_limits<uint64_t>::max();
   options.max_wait_ms = std::numeric_limits<int64_t>::max();
   return options;
 }

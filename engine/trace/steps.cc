@@ -16,6 +16,20 @@ double seconds(uint64_t ns) {
   return static_cast<double>(ns) * 1e-9;
 }
 
+// Beyond the value itself.
+uint64_t bytes_of(const Observation::Value& value) {
+  if (const auto* raw = std::get_if<RawTensor>(&value)) return raw->safetensors.size();
+  if (const auto* batch = std::get_if<Batch>(&value)) return batch->label_counts.size() * sizeof(uint64_t);
+  if (const auto* fine = std::get_if<FineHistogram>(&value)) return fine->bins.size() * sizeof(uint32_t);
+  return 0;
+}
+
+uint64_t bytes_of(const std::vector<Observation>& observations) {
+  uint64_t bytes = 0;
+  for (const Observation& observation : observations) bytes += bytes_of(observation.value);
+  return bytes;
+}
+
 // Adds what one rank recorded; `to` stays in the order of ranks.
 void merge(std::vector<Observation>& to, std::vector<Observation>& from, uint32_t rank) {
   const auto behind = std::upper_bound(to.begin(), to.end(), rank,
@@ -73,6 +87,7 @@ void StepAssembler::on(Rank& rank, const Header& header, int64_t) {
   break_raw(rank);
   rank.observations.clear();
   rank.observations_before.clear();
+  rank.bytes = rank.bytes_before = 0;
   rank.progress.dropped = 0;
 }
 
@@ -90,11 +105,13 @@ void StepAssembler::on(Rank& rank, const StepBegin& begin, int64_t now_ms) {
     break_raw(rank);
     rank.interrupted = std::exchange(rank.open, begin);
     rank.observations_before.swap(rank.observations);
+    std::swap(rank.bytes, rank.bytes_before);
     return;
   }
   // The end of the step before was lost.
   if (rank.open && rank.open->mode == kEval) end_open(rank, begin.wall_ns, begin.mono_ns, now_ms);
-  if (rank.open && rank.open->step == begin.step && begin.mode == kTrain) return;  // goes on after an evaluation
+  if (rank.open && rank.open->step == begin.step && begin.mode == kTrain)
+    return;  // goes on after an evaluation
   if (rank.open) close_step(rank, begin.wall_ns, begin.mono_ns, now_ms);
   if (begin.mode == kTrain || begin.mode == kEval) {
     rank.open = begin;
@@ -169,6 +186,12 @@ void StepAssembler::observe(Rank& rank, uint32_t local_series, Observation::Valu
     ++anomalies_.unknown_series;
     return;
   }
+  const uint64_t bytes = bytes_of(value);
+  if (bytes > kMaxBytes - rank.bytes) {
+    ++anomalies_.excess_observations;
+    return;
+  }
+  rank.bytes += bytes;
   rank.observations.push_back({rank.progress.rank, *rank.series[local_series], std::move(value)});
 }
 
@@ -177,14 +200,15 @@ void StepAssembler::end_open(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int
   close_step(rank, wall_ns, mono_ns, now_ms);
   rank.open = std::exchange(rank.interrupted, std::nullopt);
   rank.observations = std::exchange(rank.observations_before, {});
+  rank.bytes = std::exchange(rank.bytes_before, 0);
 }
 
 void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, int64_t now_ms) {
   const StepBegin begin = *rank.open;
   rank.open.reset();
   break_raw(rank);
+  const uint64_t bytes = std::exchange(rank.bytes, 0);
   RankProgress& progress = rank.progress;
-  ++progress.completed;
   progress.last_step_ms = now_ms;
   Step* step;
   if (begin.mode == kEval) {
@@ -195,12 +219,14 @@ void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, i
     step->series = &series_;
   } else {
     const Key key = key_of(rank, begin);
+    if (!rank.position || key > *rank.position) ++progress.completed;
     rank.position = std::max(key, rank.position.value_or(key));
     progress.last_step = rank.position->second;
     const bool is_late = is_emitted(key) || (key < *rank.position && !pending_.contains(key));
     if (begin.unordered && is_late) {
       step = &lone_.emplace_back();
       step->step = begin.step;
+      step->incarnation = key.first;
       step->series = &series_;
       step->more = true;
     } else if (is_emitted(key)) {
@@ -210,6 +236,7 @@ void StepAssembler::close_step(Rank& rank, uint64_t wall_ns, uint64_t mono_ns, i
     } else {
       given_up_.erase(progress.rank);
       step = &step_at(key, now_ms);
+      pending_bytes_ += bytes;
     }
   }
   // More of a step does not make it longer.
@@ -271,8 +298,15 @@ std::vector<uint32_t> StepAssembler::ranks_awaited(const Key& key) const {
 
 Step StepAssembler::emit_first() {
   auto first = pending_.extract(pending_.begin());
+  const auto [incarnation, number] = first.key();
+  if (incarnation > (emitted_ ? emitted_->first : 0)) {
+    // What went back to an earlier step undid what went back to this one or a later.
+    while (!began_.empty() && began_.rbegin()->second >= number) began_.erase(std::prev(began_.end()));
+    began_[incarnation] = number;
+  }
   emitted_ = first.key();
   Step step = std::move(first.mapped().step);
+  pending_bytes_ -= bytes_of(step.observations);
   std::sort(step.ranks.begin(), step.ranks.end(),
             [](const RankTime& a, const RankTime& b) { return a.rank < b.rank; });
   auto ended = step.ranks.begin();
@@ -288,8 +322,8 @@ std::vector<Step> StepAssembler::take(int64_t now_ms) {
   while (!pending_.empty()) {
     const auto& [key, pending] = *pending_.begin();
     const std::vector<uint32_t> awaited = ranks_awaited(key);
-    const bool late =
-        now_ms - pending.first_ms >= options_.max_wait_ms || pending_.size() > options_.max_step_lag;
+    const bool late = now_ms - pending.first_ms >= options_.max_wait_ms ||
+                      pending_.size() > options_.max_step_lag || pending_bytes_ > options_.max_bytes;
     if (!awaited.empty() && !late) break;
     given_up_.insert(awaited.begin(), awaited.end());
     out.push_back(emit_first());
@@ -299,12 +333,21 @@ std::vector<Step> StepAssembler::take(int64_t now_ms) {
 }
 
 void StepAssembler::emit_lone(std::vector<Step>& out) {
+  const uint64_t newest = emitted_ ? emitted_->first : 0;
+  std::vector<Step> waiting;
   for (Step& step : lone_) {
-    // It brings nobody back to an earlier incarnation.
-    if (step.more) step.incarnation = emitted_ ? emitted_->first : 0;
+    if (step.more && step.incarnation > newest) {
+      waiting.push_back(std::move(step));
+      continue;
+    }
+    if (step.more) {
+      const auto later = began_.upper_bound(step.incarnation);
+      if (later != began_.end() && step.step >= later->second) continue;  // it did not happen
+      step.incarnation = newest;  // it brings nobody back to an earlier one
+    }
     out.push_back(std::move(step));
   }
-  lone_.clear();
+  lone_ = std::move(waiting);
 }
 
 std::vector<Step> StepAssembler::finish() {
@@ -315,7 +358,9 @@ std::vector<Step> StepAssembler::finish() {
       Step& step = step_at(key, 0);
       step.wall_time = std::max(step.wall_time, seconds(rank.open->wall_ns));
       merge(step.observations, rank.observations, number);
+      pending_bytes_ += rank.bytes;
     }
+    rank.bytes = 0;
     rank.open.reset();
   }
   std::vector<Step> out;

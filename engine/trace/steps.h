@@ -98,7 +98,7 @@ struct Step {
 struct RankProgress {
   uint32_t rank = 0;
   bool ended = false;                 // it closed its trace, or rank_exited was called
-  uint64_t completed = 0;             // steps it ended, of any mode, over all restarts
+  uint64_t completed = 0;             // training steps it ended, each once, over all restarts
   std::optional<uint64_t> last_step;  // the training step it ended last
   int64_t last_activity_ms = 0;       // its last record of any kind
   int64_t last_step_ms = 0;           // its last end of a step of any mode; until then, its first record
@@ -109,14 +109,15 @@ struct RankProgress {
 struct AssemblyAnomalies {
   uint64_t late_steps = 0;           // a rank ended a step after it had been emitted without it
   uint64_t unknown_series = 0;       // values of a series that was never declared
-  uint64_t excess_observations = 0;  // more values in one step than kMaxObservations, or before any step
+  uint64_t excess_observations = 0;  // more of one step than kMaxObservations or kMaxBytes, or before any
   uint64_t ignored_records = 0;      // of a rank or mode out of range
   uint64_t broken_tensors = 0;       // values of a tensor of which a piece is missing
 };
 
 struct AssemblerOptions {
-  uint32_t expected_ranks = 0;  // 0: the world size in the newest header
-  uint64_t max_step_lag = 64;   // steps that may wait for a rank
+  uint32_t expected_ranks = 0;      // 0: the world size in the newest header
+  uint64_t max_step_lag = 64;       // steps that may wait for a rank
+  uint64_t max_bytes = 512u << 20;  // of tensors and the like, in all steps that wait
   int64_t max_wait_ms = 10'000;
 };
 
@@ -124,8 +125,8 @@ struct AssemblerOptions {
 //   - ended it, or a later one (a rank need not record every step), or
 //   - closed its trace or left, or
 //   - been given up: it let a step wait for max_wait_ms since the first rank ended it, or for max_step_lag
-//   newer
-//     steps. It is waited for again as soon as it ends a step that has not been emitted.
+//     newer steps, or with max_bytes in all that wait. It is waited for again as soon as it ends a step that
+//     has not been emitted.
 // Complete steps leave in order. A rank's values for a step already emitted are counted and lost.
 //
 // Training may go back (a restart resumes from a checkpoint, or a second training runs in the same stage):
@@ -134,7 +135,8 @@ struct AssemblerOptions {
 // others joins them when its steps are ahead of what was emitted there.
 //
 // A step that is told in no order (StepBegin::unordered) never means that training went back. It is put to
-// its step while that waits, and leaves at once and alone (Step::more) when it has been passed.
+// its step while that waits, and leaves alone (Step::more) when it has been passed: as soon as the
+// incarnation of its rank is there, and not at all when a later one has begun at that step or before.
 //
 // Steps in evaluation mode are not assembled: ranks evaluate at different times or not at all. Each leaves at
 // once, alone, with one rank and no missing ones.
@@ -144,6 +146,7 @@ class StepAssembler {
  public:
   static constexpr uint32_t kMaxRanks = 65536;
   static constexpr size_t kMaxObservations = 1u << 20;
+  static constexpr uint64_t kMaxBytes = 64u << 20;  // of tensors and the like, in a rank's step
 
   explicit StepAssembler(AssemblerOptions options = {}) : options_(options) {}
   StepAssembler(const StepAssembler&) = delete;
@@ -179,12 +182,14 @@ class StepAssembler {
     std::vector<std::optional<uint32_t>> series;  // local id -> index in the table
     std::optional<StepBegin> open;
     std::vector<Observation> observations;  // of the open step
+    uint64_t bytes = 0;                     // of them
     std::optional<StepBegin> interrupted;   // the training step that the open step, an evaluation, stands in
     std::vector<Observation> observations_before;  // of that one
-    RawPiece raw;                           // the tensor whose pieces are coming; total 0: none
-    std::vector<RequestChange> requests;    // since the last step that ended
-    std::optional<Key> position;            // the training step it ended last
-    uint64_t start_ns = 0;                  // with pid: which process
+    uint64_t bytes_before = 0;
+    RawPiece raw;                         // the tensor whose pieces are coming; total 0: none
+    std::vector<RequestChange> requests;  // since the last step that ended
+    std::optional<Key> position;          // the training step it ended last
+    uint64_t start_ns = 0;                // with pid: which process
     uint32_t pid = 0;
   };
   struct Pending {
@@ -223,9 +228,12 @@ class StepAssembler {
   std::map<uint32_t, Rank> ranks_;  // those that have recorded something
   std::set<uint32_t> given_up_;
   std::map<Key, Pending> pending_;
+  uint64_t pending_bytes_ = 0;
   std::optional<Key> emitted_;  // the last
-  std::vector<Step> lone_;      // that wait for nobody
-  uint32_t world_size_ = 0;     // in the newest header
+  std::map<uint64_t, uint64_t>
+      began_;                // the step that an incarnation began with, when no later one was lower
+  std::vector<Step> lone_;   // that wait for no other rank
+  uint32_t world_size_ = 0;  // in the newest header
   AssemblyAnomalies anomalies_;
 };
 

@@ -4,13 +4,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+#include <vector>
+
 #include "engine/base/files.h"
 #include "engine/trace/query.h"
+#include "engine/trace/steps.h"
 #include "tests/unit/trace/segment_builder.h"
 
 namespace pawl::trace {
 namespace {
 
+using testing::ElementsAre;
+using testing::FieldsAre;
 using testing::HasSubstr;
 
 class ReplayTest : public testing::Test {
@@ -66,6 +72,50 @@ TEST_F(ReplayTest, WhatFollowsAReturnToACheckpointReplacesWhatWasThere) {
   EXPECT_EQ(replay(), 12u);
   EXPECT_EQ(query("SELECT max(step) FROM steps"), 7);
   EXPECT_EQ(query("SELECT sum(value) FROM scalars"), 6 + 2 * 2);
+}
+
+// Live, values arrive one after the other; here all of a rank at once.
+TEST_F(ReplayTest, UnorderedStepsAroundAReturnAreWhatTheyWereLive) {
+  const auto records = [](uint32_t rank, SegmentBuilder& segment) {
+    segment.header(rank, 2).series(0, "loss", Kind::loss);
+    segment.begin(1).end(1).begin(8).end(8);
+    segment.begin(0, 0, true).scalar(0, 10 + rank).end(0);  // stays
+    segment.begin(7, 0, true).scalar(0, 20 + rank).end(7);  // is undone
+    segment.begin(4).scalar(0, 30 + rank).end(4);
+    segment.begin(2, 0, true).scalar(0, 40 + rank).end(2);
+    segment.begin(4, 0, true).scalar(0, 50 + rank).end(4);  // the last value of a series holds
+    segment.begin(5).scalar(0, 60 + rank).end(5);
+  };
+  SegmentBuilder segments[2];
+  for (uint32_t rank : {0, 1}) {
+    records(rank, segments[rank]);
+    write(rank, "000001.seg", segments[rank].close());
+  }
+  // step, rank, value
+  const auto table = [&] {
+    Db db = Db::open(db_, Db::Access::read_only).value();
+    Stmt query = db.prepare("SELECT step, rank, value FROM v1_losses ORDER BY step, rank, value").value();
+    std::vector<std::tuple<int64_t, int64_t, double>> rows;
+    while (query.step().value()) rows.emplace_back(query.integer(0), query.integer(1), query.real(2));
+    return rows;
+  };
+  (void)replay();
+  const auto rebuilt = table();
+  EXPECT_THAT(rebuilt, ElementsAre(FieldsAre(0, 0, 10), FieldsAre(0, 1, 11), FieldsAre(2, 0, 40),
+                                   FieldsAre(2, 1, 41), FieldsAre(4, 0, 50), FieldsAre(4, 1, 51),
+                                   FieldsAre(5, 0, 60), FieldsAre(5, 1, 61)));
+  {
+    Collector collector = Collector::create(db_).value();
+    StepAssembler assembler;
+    const std::vector<Record> of[2] = {decode_all(segments[0].bytes()), decode_all(segments[1].bytes())};
+    ASSERT_EQ(of[0].size(), of[1].size());
+    for (size_t i = 0; i < of[0].size(); ++i) {
+      for (uint32_t rank : {0, 1}) assembler.add(rank, of[rank][i], 0);
+      for (const Step& step : assembler.take(0)) ASSERT_TRUE(collector.add(step).ok());
+    }
+    for (const Step& step : assembler.finish()) ASSERT_TRUE(collector.add(step).ok());
+  }
+  EXPECT_EQ(table(), rebuilt);
 }
 
 TEST_F(ReplayTest, ARankThatRecordedNothingIsNotWaitedForAndATornTailIsCounted) {

@@ -26,8 +26,9 @@ class SegmentBuilder {
         wire::RecordType::series,
         {{&p, sizeof p}, {shape.data(), shape.size() * sizeof(int64_t)}, {name.data(), name.size()}});
   }
-  SegmentBuilder& begin(uint64_t step, uint32_t mode = 0) {
-    return fixed(wire::RecordType::step_begin, wire::StepBeginPayload{step, mode, 0, 10, 20});
+  SegmentBuilder& begin(uint64_t step, uint32_t mode = 0, bool unordered = false) {
+    return fixed(wire::RecordType::step_begin,
+                 wire::StepBeginPayload{step, mode, unordered ? wire::kStepUnordered : 0, 10, 20});
   }
   SegmentBuilder& scalar(uint32_t series, double value) {
     return fixed(wire::RecordType::scalar, wire::ScalarPayload{series, 0, value});

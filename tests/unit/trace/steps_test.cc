@@ -360,6 +360,25 @@ TEST_F(Steps, Progress) {
   EXPECT_EQ(progress[1].last_activity_ms, now_ms_);
 }
 
+// `hang` compares them across ranks: an evaluation, or more of a step, brings nobody forward.
+TEST_F(Steps, ProgressCountsTrainingStepsOnce) {
+  open(0, 2);
+  open(1, 2);
+  for (uint32_t rank : {0, 1}) step(rank, 0);
+  for (int i = 0; i < 3; ++i) step(0, 0, 1);
+  add(0, StepBegin{0, 0, 0, 0, true});
+  add(0, StepEnd{0, 0, 0});
+  step(1, 1);
+  (void)take();
+  add(0, StepBegin{0, 0, 0, 0, true});
+  add(0, StepEnd{0, 0, 0});
+  auto progress = assembler_->progress();
+  EXPECT_EQ(progress[0].completed, 1u);
+  EXPECT_EQ(progress[1].completed, 2u);
+  step(0, 0);  // it went back, and works on
+  EXPECT_EQ(assembler_->progress()[0].completed, 2u);
+}
+
 TEST_F(Steps, HostileRecordsStayBounded) {
   add(StepAssembler::kMaxRanks, StepBegin{0, 0, 0, 0});
   open(0, UINT32_MAX);
@@ -375,6 +394,37 @@ TEST_F(Steps, HostileRecordsStayBounded) {
   EXPECT_THAT(steps[0].missing_ranks, SizeIs(StepAssembler::kMaxRanks - 1));
   EXPECT_EQ(assembler_->anomalies().ignored_records, 3u);
   EXPECT_EQ(assembler_->anomalies().unknown_series, 1u);
+}
+
+TEST_F(Steps, LargeValuesStayBounded) {
+  constexpr uint64_t kPiece = StepAssembler::kMaxBytes / 4;
+  restart_with({.max_bytes = 6 * kPiece});
+  open(0, 2);
+  open(1, 2);
+  const auto tensor = [&] { add(0, RawPiece{0, kPiece, 0, std::vector<uint8_t>(kPiece)}); };
+  add(0, StepBegin{0, 0, 0, 0});
+  for (int i = 0; i < 4; ++i) tensor();
+  tensor();
+  EXPECT_EQ(assembler_->anomalies().excess_observations, 1u);
+  step(0, 0, 1);  // an evaluation within it has its own
+  tensor();
+  EXPECT_EQ(assembler_->anomalies().excess_observations, 2u);
+  add(0, StepEnd{0, 0, 0});
+  EXPECT_THAT(take_numbers(), ElementsAre(0)) << "the evaluation";
+  for (uint64_t number : {1, 2}) {
+    add(0, StepBegin{number, 0, 0, 0});
+    tensor();
+    tensor();
+    add(0, StepEnd{number, 0, 0});
+    if (number == 1) {
+      EXPECT_THAT(take(), IsEmpty());
+    }
+  }
+  const auto steps = take();  // nobody waits for the other rank with so much
+  ASSERT_THAT(numbers(steps), ElementsAre(0, 1, 2));
+  EXPECT_THAT(steps[0].observations, SizeIs(4));
+  EXPECT_THAT(steps[0].missing_ranks, ElementsAre(1));
+  EXPECT_EQ(assembler_->anomalies().excess_observations, 2u);
 }
 
 // `pawl log` twice for a step, and files that are read late: training has not gone back.
@@ -425,6 +475,33 @@ TEST_F(Steps, MoreOfAStepThatIsKnown) {
   EXPECT_EQ(steps[0].incarnation, 1u);
   EXPECT_EQ(steps[1].incarnation, 1u);
   EXPECT_EQ(assembler_->anomalies().late_steps, 0u);
+}
+
+TEST_F(Steps, MoreOfAStepThatWasUndoneDidNotHappen) {
+  const auto more = [&](uint32_t rank, uint64_t number) {
+    add(rank, StepBegin{number, 0, 0, 0, true});
+    add(rank, StepEnd{number, 0, 0});
+  };
+  open(0, 2);
+  open(1, 2);
+  for (uint64_t number : {5, 9}) {
+    for (uint32_t rank : {0, 1}) step(rank, number);
+  }
+  EXPECT_THAT(take_numbers(), ElementsAre(5, 9));
+  step(0, 3);  // the next incarnation waits for the other rank
+  more(0, 2);  // and this for it
+  EXPECT_THAT(take(), IsEmpty());
+  step(1, 3);
+  EXPECT_THAT(take_numbers(), ElementsAre(3, 2));
+  for (uint32_t rank : {0, 1}) step(rank, 9);
+  step(0, 7);  // once more, and later than the one before began
+  now_ms_ += 10'000;
+  EXPECT_THAT(take_numbers(), ElementsAre(9, 7));
+  more(1, 7);  // of a rank that has not gone back yet
+  more(1, 6);
+  const auto steps = take();
+  ASSERT_THAT(numbers(steps), ElementsAre(6));
+  EXPECT_EQ(steps[0].incarnation, 2u);
 }
 
 }  // namespace
