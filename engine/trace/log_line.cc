@@ -13,8 +13,6 @@
 namespace pawl::trace {
 namespace {
 
-constexpr double kMaxStep = 9007199254740992;  // 2^53: a double counts no further
-
 constexpr std::array<std::string_view, 3> kNotFinite = {"-Infinity", "Infinity", "NaN"};
 
 // The words that Python writes without quotes, in quotes.
@@ -51,11 +49,12 @@ Result<LoggedValue> make_value(std::string_view name, double value, const LossNa
 }
 
 Result<uint64_t> step_of(const Json& json) {
-  if (json.is_number_unsigned()) return json.get<uint64_t>();
   // 12.0, as data frames write it.
-  const double number = json.is_number_float() ? json.get<double>() : -1;
-  if (number >= 0 && number <= kMaxStep && number == std::floor(number)) return static_cast<uint64_t>(number);
-  return Error(ErrorCode::invalid, fmt::format("'step' must be a number from 0 on, not {}", dump_json(json)));
+  const double number = json.is_number() ? json.get<double>() : -1;
+  if (number >= 0 && number <= static_cast<double>(kMaxLogStep) && number == std::floor(number))
+    return static_cast<uint64_t>(number);
+  return Error(ErrorCode::invalid,
+               fmt::format("'step' must be a number from 0 to {}, not {}", kMaxLogStep, dump_json(json)));
 }
 
 }  // namespace

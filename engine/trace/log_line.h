@@ -17,13 +17,16 @@ namespace pawl::trace {
 // The names that are losses; everything else is a scalar.
 using LossNames = std::set<std::string, std::less<>>;
 
+inline constexpr uint64_t kMaxLogStep = 1'000'000'000'000;
+
 struct LogLine {
   std::optional<uint64_t> step;
   std::optional<bool> eval;
   std::vector<LoggedValue> values;
 };
 
-// An object with numbers, `step` and `mode`. Numbers that are not finite are "NaN", "Infinity" and
+// An object with numbers, `step` (at most kMaxLogStep) and `mode`. Numbers that are not finite are "NaN",
+// "Infinity" and
 // "-Infinity", with quotes or, as Python's json writes them, without. Error invalid says what is wrong.
 Result<LogLine> parse_log_line(std::string_view text, const LossNames& losses);
 

@@ -118,13 +118,17 @@ Result<SegmentWriter> SegmentWriter::open(const std::string& trace_dir, uint32_t
 }
 
 void SegmentWriter::look_at_newest() {
-  if (directory_->segment() == 0) return;
-  uint64_t size = 0;
-  auto fd = open_segment(segment_path(folder_, directory_->segment()), size);
-  const auto producer = fd.ok() ? producer_of(*fd) : std::nullopt;
-  follows_another_ = producer != producer_;
-  if (follows_another_ || size >= kMaxSegment) return;
-  goes_on_ = for_each_record(*fd, size > kTail ? size - kTail : 0, [](const Record&) {});
+  const uint32_t newest = directory_->segment();
+  for (uint32_t number = newest; number > 0; --number) {
+    uint64_t size = 0;
+    auto fd = open_segment(segment_path(folder_, number), size);
+    if (fd.ok() && size == 0) continue;  // it was opened, and then nothing came
+    const auto producer = fd.ok() ? producer_of(*fd) : std::nullopt;
+    follows_another_ = producer != producer_;
+    if (follows_another_ || number != newest || size >= kMaxSegment) return;
+    goes_on_ = for_each_record(*fd, size > kTail ? size - kTail : 0, [](const Record&) {});
+    return;
+  }
 }
 
 Result<std::optional<uint64_t>> SegmentWriter::last_training_step() const {

@@ -51,8 +51,10 @@ TEST(LogLine, SaysWhatIsWrong) {
   EXPECT_THAT(refused(R"({"loss": "low"})"), HasSubstr(R"('loss' must be a number, "NaN")"));
   EXPECT_THAT(refused(R"({"loss": null})"), HasSubstr("not null"));
   EXPECT_THAT(refused(R"({"train": {"loss": 1}})"), HasSubstr("'train' must be a number"));
-  EXPECT_THAT(refused(R"({"step": -1})"), HasSubstr("'step' must be a number from 0 on, not -1"));
+  EXPECT_THAT(refused(R"({"step": -1})"), HasSubstr("'step' must be a number from 0 to 1000000000000, not -1"));
   EXPECT_THAT(refused(R"({"step": 1.5})"), HasSubstr("not 1.5"));
+  EXPECT_THAT(refused(R"({"step": 1000000000001})"), HasSubstr("not 1000000000001"));
+  EXPECT_THAT(refused(R"({"step": 18446744073709551615})"), HasSubstr("not 18446744073709551615"));
   EXPECT_THAT(refused(R"({"step": NaN})"), HasSubstr("'step'"));
   EXPECT_THAT(refused(R"({"mode": "test"})"), HasSubstr("'train' or 'eval', not 'test'"));
   EXPECT_THAT(refused(R"({"": 1})"), HasSubstr("without a name"));

@@ -105,6 +105,15 @@ TEST_F(SegmentWriterTest, NothingIsAddedToATornSegment) {
   EXPECT_EQ(last(), 1u);
 }
 
+TEST_F(SegmentWriterTest, AnEmptySegmentIsOfNobody) {
+  write(0, 1);
+  ASSERT_TRUE(write_file_atomic(folder() + "/000002.seg", "").ok());
+  EXPECT_FALSE(open().follows_another());
+  write(1, 2);
+  EXPECT_THAT(segments(), ElementsAre("000001.seg", "000002.seg", "000003.seg"));
+  EXPECT_EQ(last(), 1u);
+}
+
 TEST_F(SegmentWriterTest, OneAtATime) {
   SegmentWriter first = open();
   auto second = SegmentWriter::open(dir(), 0, 1, "test");
