@@ -76,6 +76,9 @@ struct Capture {
 // Ranks are given a request in their environment and in the attempt's control file, which has 64 KiB.
 inline constexpr size_t kMaxCaptureRequest = 60'000;  // bytes
 
+// What `raw` may ask for: a tensor has to pass through the ring of its rank.
+inline constexpr int64_t kMaxRaw = 1 << 20;  // bytes
+
 // Losses and scalars are single numbers: they are recorded in every step unless asked otherwise.
 bool is_tensor_collection(std::string_view collection);
 

@@ -10,6 +10,7 @@ namespace pawl::pipeline {
 namespace {
 
 constexpr int64_t kMaxEvery = 1'000'000;
+constexpr std::string_view kRankWord = "$RANK";
 constexpr int64_t kMaxStep = 1'000'000'000'000;
 
 const std::vector<std::string>& collection_names() {
@@ -57,13 +58,21 @@ std::vector<int> read_ranks(Reader& reader, const Node& node, int world_size) {
 }
 
 // A number of bytes, or text with a unit.
-std::optional<int64_t> read_size(Reader& reader, const Node& node, std::string_view name, int64_t min) {
+std::optional<int64_t> read_size(Reader& reader, const Node& node, std::string_view name, int64_t min,
+                                 int64_t max = INT64_MAX) {
   const auto text = reader.text(node, name);
   if (!text) return std::nullopt;
   auto bytes = parse_bytes(*text);
-  if (bytes.ok() && *bytes >= min) return *bytes;
-  reader.error(node.span,
-               bytes.ok() ? fmt::format("'{}' must be at least {}", name, min) : bytes.error().message());
+  if (!bytes.ok()) {
+    reader.error(node.span, bytes.error().message());
+  } else if (*bytes < min) {
+    reader.error(node.span, fmt::format("'{}' must be at least {}", name, min));
+  } else if (*bytes > max) {
+    reader.error(node.span, fmt::format("'{}' must be at most {} ({})", name, max,
+                                        format_bytes(static_cast<uint64_t>(max))));
+  } else {
+    return *bytes;
+  }
   return std::nullopt;
 }
 
@@ -97,7 +106,7 @@ std::vector<Field> rule_fields(Reader& reader, int world_size, CaptureRule& rule
           {"ranks", [&, world_size](const Node& n) { rule.ranks = read_ranks(reader, n, world_size); }},
           {"modes", [&](const Node& n) { rule.modes = read_modes(reader, n); }},
           {"max_size", [&](const Node& n) { rule.max_size = read_size(reader, n, "max_size", 1); }},
-          {"raw", [&](const Node& n) { rule.raw = read_size(reader, n, "raw", 0).value_or(0); }},
+          {"raw", [&](const Node& n) { rule.raw = read_size(reader, n, "raw", 0, kMaxRaw).value_or(0); }},
           {"histogram",
            [&](const Node& n) { rule.fine = reader.choice(n, "histogram", {"coarse", "fine"}) == 1; }},
           reader.regex_field("include", rule.include)};
@@ -157,6 +166,17 @@ std::string read_event_files(Reader& reader, const Node& node) {
   if (pattern.empty()) return {};
   if (auto checked = check_glob(pattern); !checked)
     reader.error(node.span, checked.error().message(), "a folder of the checkout: runs, logs/*");
+  const size_t at = pattern.find(kRankWord);
+  if (at == std::string::npos) return pattern;
+  // The files of a rank must not be those of another: `1*` also begins the name of what rank 10 writes.
+  const char before = at > 0 ? pattern[at - 1] : '/';
+  const char behind = at + kRankWord.size() < pattern.size() ? pattern[at + kRankWord.size()] : '/';
+  const auto is_open = [](char c) { return c == '*' || c == '?'; };
+  if (is_open(before) || is_open(behind) || (behind >= '0' && behind <= '9')) {
+    reader.error(node.span,
+                 "no '*' or '?' beside '$RANK', and no digit behind it: rank 1 would have files of rank 10",
+                 "logs/rank-$RANK, logs/*/$RANK");
+  }
   return pattern;
 }
 
