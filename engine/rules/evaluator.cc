@@ -109,6 +109,7 @@ std::vector<Finding> Evaluator::on_step(const trace::Step& step) {
 }
 
 void Evaluator::begin_anew() {
+  last_step_ = 0;
   for (Entry& entry : entries_) {
     entry.evaluated |= entry.rule->not_evaluated().empty();
     entry.rule = entry.make();
@@ -116,12 +117,12 @@ void Evaluator::begin_anew() {
 }
 
 std::vector<Finding> Evaluator::on_input(const Input& input) {
-  last_step_ = input.step;
+  last_step_ = std::max(last_step_, input.step);
   std::vector<Finding> news;
   for (Entry& entry : entries_) {
     Firings firings;
     entry.rule->on_step(input, firings);
-    record(entry, firings, news);
+    record(entry, firings, input.step, news);
   }
   return news;
 }
@@ -135,7 +136,7 @@ std::vector<Finding> Evaluator::on_tick(int64_t now_ms, std::span<const trace::R
   for (Entry& entry : entries_) {
     Firings firings;
     entry.rule->on_tick(now_ms, ranks, last_output_ms, firings);
-    record(entry, firings, news);
+    record(entry, firings, last_step_, news);
   }
   return news;
 }
@@ -146,7 +147,7 @@ Summary Evaluator::finish(bool completed) {
   for (Entry& entry : entries_) {
     Firings firings;
     if (completed) entry.rule->at_end(firings);
-    if (!entry.finding) record(entry, firings, news);
+    if (!entry.finding) record(entry, firings, last_step_, news);
     RuleOutcome outcome{entry.config.rule, Outcome::pass, entry.config.required, {}};
     if (entry.finding) {
       outcome.outcome = Outcome::fired;
@@ -163,11 +164,11 @@ Summary Evaluator::finish(bool completed) {
   return summary;
 }
 
-void Evaluator::record(Entry& entry, const Firings& firings, std::vector<Finding>& news) {
+void Evaluator::record(Entry& entry, const Firings& firings, uint64_t step, std::vector<Finding>& news) {
   if (!firings.first()) return;
   if (entry.finding) {
     Finding& known = findings_[*entry.finding];
-    known.last_step = last_step_;
+    known.last_step = std::max(known.last_step, step);
     ++known.count;
     return;
   }
@@ -176,7 +177,7 @@ void Evaluator::record(Entry& entry, const Firings& firings, std::vector<Finding
   finding.rule = entry.config.rule;
   finding.action = entry.config.on_fire;
   finding.severity = severity_of(entry.config.on_fire);
-  finding.first_step = finding.last_step = last_step_;
+  finding.first_step = finding.last_step = step;
   finding.count = 1;
   finding.rank = first.rank;
   finding.tensor = first.tensor;

@@ -98,7 +98,7 @@ class Evaluator {
   explicit Evaluator(EvaluatorOptions options);
   void add(RuleConfig config, std::function<std::unique_ptr<Rule>()> make);
   void begin_anew();
-  void record(Entry& entry, const Firings& firings, std::vector<Finding>& news);
+  void record(Entry& entry, const Firings& firings, uint64_t step, std::vector<Finding>& news);
 
   EvaluatorOptions options_;
   std::vector<Entry> entries_;

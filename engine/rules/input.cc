@@ -11,9 +11,7 @@ class Builder {
  public:
   explicit Builder(const trace::Step& step) : table_(*step.series) {
     input_.step = step.step;
-    for (const trace::RankTime& rank : step.ranks) {
-      input_.ranks.push_back({rank.rank, rank.end_s, std::nullopt, false, false});
-    }
+    if (!step.more) add_ranks(step);
     input_.tensors.reserve(step.observations.size());
   }
 
@@ -40,6 +38,12 @@ class Builder {
     size_t index;  // in losses or tensors
     double count;
   };
+
+  void add_ranks(const trace::Step& step) {
+    for (const trace::RankTime& rank : step.ranks) {
+      input_.ranks.push_back({rank.rank, rank.end_s, std::nullopt, false, false});
+    }
+  }
 
   void add_tensor(uint32_t series, const trace::SeriesInfo& info, const trace::TensorStats* stats) {
     auto [seen, added] = seen_.try_emplace(series, Seen{input_.tensors.size(), 1});

@@ -48,7 +48,7 @@ struct RankSample {
 };
 
 // One training step. All vectors are ordered by rank, then by position; a rank that has not completed the
-// step is not in `ranks`.
+// step is not in `ranks`, and nobody is when it is more of a step that has been seen.
 struct Input {
   uint64_t step = 0;
   bool resumed =

@@ -152,8 +152,8 @@ void TraceFollower::check(Result<void> written) {
 
 void TraceFollower::show(const trace::Step& step) {
   constexpr int kTraining = 0;
-  if (step.mode != kTraining) return;
-  if (!step.more) progress_.on_step(step.step, static_cast<int64_t>(step.wall_time * 1000));
+  if (step.mode != kTraining || step.more) return;
+  progress_.on_step(step.step, static_cast<int64_t>(step.wall_time * 1000));
   if (auto loss = loss_of(step)) last_loss_ = loss;
 }
 

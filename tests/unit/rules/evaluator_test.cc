@@ -56,6 +56,19 @@ TEST(Evaluator, OneFindingARuleThatIsUpdatedLater) {
   EXPECT_TRUE(summary.failed);
 }
 
+TEST(Evaluator, MoreOfAnEarlierStepIsOfThatStep) {
+  Evaluator evaluator = default_evaluator();
+  InputMaker maker;
+  evaluator.on_input(maker.begin(9).loss(1).get());
+  const auto news = evaluator.on_input(maker.begin(4).loss(std::nan("")).get());
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_EQ(news[0].first_step, 4u);
+  evaluator.on_input(maker.begin(3).loss(std::nan("")).get());
+  const Summary summary = evaluator.finish(true);
+  EXPECT_EQ(summary.findings[0].last_step, 4u);
+  EXPECT_EQ(summary.findings[0].count, 2u);
+}
+
 TEST(Evaluator, TheConfiguredActionDecidesAboutFailing) {
   for (Action action : {Action::fail, Action::stop, Action::warn}) {
     RuleConfig config = rule_config("non_finite");

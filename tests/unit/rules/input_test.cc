@@ -44,6 +44,18 @@ TEST(MakeInput, SortsObservationsByWhatTheyAre) {
   EXPECT_EQ(*input.tensors[0].stats, flat_stats(1));
 }
 
+TEST(MakeInput, MoreOfAStepHasValuesAndCompletesNothing) {
+  StepMaker maker;
+  trace::Step step = maker.step(7);
+  step.more = true;
+  maker.add(step, 0, "loss", Kind::loss, 2.0);
+  maker.add(step, 0, "lr", Kind::scalar, 0.5);
+  const Input input = make_input(step);
+  EXPECT_TRUE(input.ranks.empty());
+  ASSERT_EQ(input.losses.size(), 1u);
+  EXPECT_EQ(input.scalars.size(), 1u);
+}
+
 TEST(MakeInput, MicroBatchesAreOneLossAndTheLastGradient) {
   StepMaker maker;
   trace::Step step = maker.step(0);
