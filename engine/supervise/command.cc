@@ -42,7 +42,8 @@ Result<void> check(const pipeline::CaptureChange& change) {
     return invalid("wrong ranks");
   if (change.every.value_or(1) < 1) return invalid("'every' must be at least 1");
   if (change.max_size.value_or(1) < 1) return invalid("'max_size' must be at least 1");
-  if (change.raw.value_or(0) < 0) return invalid("'raw' is not negative");
+  if (change.raw.value_or(0) < 0 || change.raw.value_or(0) > pipeline::kMaxRaw)
+    return invalid(fmt::format("'raw' must be from 0 to {} bytes", pipeline::kMaxRaw));
   if (change.from.value_or(0) < 0 || change.to.value_or(0) < 0) return invalid("steps are not negative");
   if (change.at && (std::ranges::any_of(*change.at, negative) || change.at->size() > kMaxNumbers))
     return invalid("wrong steps in 'at'");

@@ -306,6 +306,7 @@ TEST(Command, ChangeOfWhatIsRecorded) {
   EXPECT_FALSE(again.off || again.from || again.to);
   for (const char* fields : {R"("collection":"x")", R"("collection":"losses","every":0)",
                              R"("collection":"losses","ranks":[-1])", R"("collection":"losses","from":-1)",
+                             R"("collection":"weights","raw":-1)", R"("collection":"weights","raw":1048577)",
                              R"("collection":"losses","include":"a\nlosses off")", R"("every":1)"}) {
     EXPECT_FALSE(parse_command(std::string(R"({"cmd":"capture",)") + fields + "}").ok()) << fields;
   }
