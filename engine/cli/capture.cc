@@ -88,7 +88,7 @@ Result<void> check(const pipeline::CaptureChange& change) {
   if (change.says_something()) return {};
   return Error(ErrorCode::usage,
                "say what to change: --every, --include, --from, --to, --at, --modes, --max-size, "
-               "--raw, --fine or --off");
+               "--raw, --fine, --no-fine or --off");
 }
 
 Result<int> set(const Global& global, const CaptureSetOptions& options) {

@@ -47,11 +47,16 @@ Result<uint32_t> number_of(const char* name, uint32_t fallback) {
   return static_cast<uint32_t>(*number);
 }
 
-bool is_due(const pipeline::CaptureRule& rule, uint64_t step) {
-  if (rule.off) return false;
-  const auto number = static_cast<int64_t>(std::min<uint64_t>(step, INT64_MAX));
-  const bool regular = number % rule.every == 0 && number >= rule.from && (!rule.to || number < *rule.to);
-  return regular || std::ranges::find(rule.at, number) != rule.at.end();
+bool is_due(const pipeline::CaptureRule& rule, uint64_t step, bool eval) {
+  if (rule.off || rule.modes == (eval ? pipeline::Modes::train : pipeline::Modes::eval)) return false;
+  const auto number = static_cast<int64_t>(step);
+  const bool within = number >= rule.from && (!rule.to || number < *rule.to);
+  if (eval) return within;
+  return (within && number % rule.every == 0) || std::ranges::find(rule.at, number) != rule.at.end();
+}
+
+Error beyond_last_step() {
+  return Error(ErrorCode::usage, fmt::format("there is no step beyond {}", trace::kMaxLogStep));
 }
 
 // Gives lines their steps, and records of them what the stage asks for.
@@ -74,15 +79,18 @@ class Recording {
   Result<void> add(const trace::LogLine& line, bool eval_by_default) {
     trace::LoggedStep step;
     step.eval = line.eval.value_or(eval_by_default);
+    if (last_.value_or(0) > trace::kMaxLogStep) return beyond_last_step();
     const uint64_t next = last_ ? *last_ + (step.eval ? 0 : 1) : 0;
     step.step = line.step.value_or(next);
+    if (step.step > trace::kMaxLogStep) return beyond_last_step();
     if (!step.eval) {
       // The same step once more is more of it; an earlier one is where training has gone back to.
       step.unordered = !last_ || step.step >= *last_;
       last_ = step.step;
     }
-    std::ranges::copy_if(line.values, std::back_inserter(step.values),
-                         [&](const trace::LoggedValue& value) { return is_asked_for(value, step.step); });
+    std::ranges::copy_if(line.values, std::back_inserter(step.values), [&](const trace::LoggedValue& value) {
+      return is_asked_for(value, step.step, step.eval);
+    });
     return writer_.add(step);
   }
   Result<void> flush() { return writer_.flush(); }
@@ -111,10 +119,10 @@ class Recording {
     }
   }
 
-  bool is_asked_for(const trace::LoggedValue& value, uint64_t step) const {
+  bool is_asked_for(const trace::LoggedValue& value, uint64_t step, bool eval) const {
     const char* collection = value.kind == trace::Kind::loss ? "losses" : "scalars";
     const auto* rule = request_.rule_for(collection, static_cast<int>(rank_));
-    return rule != nullptr && is_due(*rule, step);
+    return rule != nullptr && is_due(*rule, step, eval);
   }
 
   trace::SegmentWriter writer_;
@@ -192,6 +200,7 @@ class Lines {
 };
 
 Result<trace::LogLine> line_of(const LogOptions& options, const trace::LossNames& losses) {
+  if (options.step.value_or(0) > trace::kMaxLogStep) return beyond_last_step();
   trace::LogLine line;
   line.step = options.step;
   for (const std::string& text : options.values) {

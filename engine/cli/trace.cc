@@ -145,7 +145,7 @@ Result<int> show_trace(const Global& global, const TraceOptions& options) {
     // What the supervisor has to say of the trace, when the attempt has ended.
     auto result = supervise::read_result(place.dir);
     for (const std::string& note : result.ok() ? result->notes : std::vector<std::string>())
-      print(fmt::format("Note: {}\n", note));
+      print(fmt::format("Note: {}\n", sanitize_for_terminal(note)));
     return 0;
   }
   for (const trace::SeriesInfo& info : series) {

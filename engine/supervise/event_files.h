@@ -44,7 +44,7 @@ class EventFiles {
     uint32_t rank = 0;
     std::string pattern;
     std::string base;         // the folders that it begins with
-    bool went_back = false;   // a file said that training began again
+    bool went_back = false;   // a file said that training began again: it does at the next step that is read
     bool left_alone = false;  // somebody else records the rank
   };
   struct File {

@@ -30,6 +30,13 @@ pawl log --mode eval accuracy=0.9 --loss val_loss val_loss=inf
 pawl log loss=0.02
 """
 
+CHOSEN = r"""
+export PAWL_CAPTURE=$'losses every=2\nscalars every=2 modes=eval to=10'
+for step in 3 4; do pawl log --step $step loss=1 lr=1; done
+pawl log --mode eval --step 3 auc=1 loss=1
+pawl log --mode eval --step 10 auc=1
+"""
+
 # json.dumps writes NaN as no JSON has it. The training would go on for ever.
 DIVERGES = """
 import json, signal
@@ -122,6 +129,12 @@ class Log(PawlTest):
         self.assertIn("accuracy", self.pawl("trace", "1").stdout)
         self.assert_rebuilt_alike()
 
+    def test_only_what_is_asked_for(self):
+        self.serve("bash train.sh", train__sh=CHOSEN)
+        self.run_it()
+        self.assertEqual(sorted(self.query("SELECT step, mode FROM v1_losses")), [(3, "eval"), (4, "train")])
+        self.assertEqual(self.query("SELECT step, mode, name FROM v1_scalars"), [(3, "eval", "auc")])
+
     def test_a_rule_stops_it(self):
         self.serve("/usr/bin/python3 train.py | pawl log -", train__py=DIVERGES)
         self.assertEqual(self.run_it(code=1)["verdict"], "FAIL")
@@ -146,6 +159,8 @@ class Log(PawlTest):
 
     def test_what_is_wrong_is_told_and_the_rest_recorded(self):
         trace, env = self.in_stage()
+        for step in (10**12 + 1, 2**64 - 1):
+            self.assertIn("no step beyond 1000000000000", self.log("--step", str(step), "loss=1", env=env, code=2))
         lines = '{"loss": 1}\nepoch 2\n\n{"loss": "low"}\n{"after_it": 2}'
         error = self.log("-", env=env, text=lines, code=2)
         self.assertIn("line 2: is not JSON", error)
