@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <vector>
 
@@ -11,52 +10,6 @@
 #include "pipelines/capture.h"
 
 namespace pawl::supervise {
-namespace {
-
-template <class Number>
-std::optional<Number> number_in(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
-// The value of `key=value` among the words; nothing without it.
-std::optional<std::string_view> value_of(const std::vector<std::string_view>& words, std::string_view key) {
-  for (std::string_view word : words) {
-    if (word.starts_with(key) && word.size() > key.size() && word[key.size()] == '=')
-      return word.substr(key.size() + 1);
-  }
-  return std::nullopt;
-}
-
-bool is_for(const std::vector<std::string_view>& words, uint32_t rank) {
-  const auto ranks = value_of(words, "ranks");
-  if (!ranks) return true;
-  const std::vector<std::string_view> named = split(*ranks, ',');
-  return std::find(named.begin(), named.end(), std::to_string(rank)) != named.end();
-}
-
-// What one rank makes of a request: the interval of each collection, and the share of the budget line.
-struct Reading {
-  std::map<std::string, int64_t, std::less<>> every;
-  std::string_view share;
-};
-
-Reading read(std::string_view request, uint32_t rank) {
-  Reading out;
-  for (std::string_view line : split(request, '\n')) {
-    const std::vector<std::string_view> words = split(line.substr(0, line.find(" include=")), ' ');
-    if (words.front() == "budget") out.share = value_of(words, "share").value_or("");
-    const bool known = std::find(std::begin(pipeline::kCollections), std::end(pipeline::kCollections),
-                                 words.front()) != std::end(pipeline::kCollections);
-    if (!known || !is_for(words, rank)) continue;
-    const auto every = number_in<int64_t>(value_of(words, "every").value_or("10"));
-    if (every) out.every[std::string(words.front())] = *every;
-  }
-  return out;
-}
-
-}  // namespace
 
 void BudgetNote::add(const trace::Step& step) {
   for (const trace::RequestChange& change : step.requests) {
@@ -65,16 +18,19 @@ void BudgetNote::add(const trace::Step& step) {
       rank = {change.request.text, {}, {}};
       continue;
     }
-    const Reading asked = read(rank.asked.value_or(asked_), change.rank);
-    const Reading now = read(change.request.text, change.rank);
-    rank.share = now.share;
+    const auto asked = pipeline::parse_capture_request(rank.asked.value_or(asked_));
+    const auto now = pipeline::parse_capture_request(change.request.text);
+    if (!asked.ok() || !now.ok()) continue;
+    rank.share = now->budget;
     std::map<std::string, Stretched> stretched;
-    for (const auto& [collection, every] : now.every) {
-      const auto before = asked.every.find(collection);
-      if (before == asked.every.end() || before->second == every) continue;
+    for (std::string_view name : pipeline::kCollections) {
+      const std::string collection(name);
+      const auto* before = asked->rule_for(collection, static_cast<int>(change.rank));
+      const auto* rule = now->rule_for(collection, static_cast<int>(change.rank));
+      if (before == nullptr || rule == nullptr || before->every == rule->every) continue;
       const auto known = rank.stretched.find(collection);
-      const bool same = known != rank.stretched.end() && known->second.every == every;
-      stretched[collection] = same ? known->second : Stretched{before->second, every, step.step};
+      const bool same = known != rank.stretched.end() && known->second.every == rule->every;
+      stretched[collection] = same ? known->second : Stretched{before->every, rule->every, step.step};
     }
     rank.stretched = std::move(stretched);
   }
@@ -90,7 +46,7 @@ std::optional<std::string> BudgetNote::text() const {
     parts.push_back(
         fmt::format("{} every {} steps since step {} (asked: {})", collection, it.every, it.since, it.asked));
   }
-  const auto share = number_in<double>(found->second.share);
+  const auto share = found->second.share;
   return fmt::format(
       "to stay within the budget{} the hook records {}{}",
       share ? fmt::format(" of {:g} %", *share * 100) : "", join(parts, ", "),

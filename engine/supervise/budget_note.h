@@ -11,8 +11,8 @@
 namespace pawl::supervise {
 
 // Follows the requests of the ranks as the trace has them. A rank decides for itself; the note is about the
-// lowest one that has, as ranks of one training decide much alike. Requests come from the ranks: what cannot
-// be read in one is passed over.
+// lowest one that has, as ranks of one training decide much alike. Requests come from the ranks: one
+// that cannot be read is passed over.
 class BudgetNote {
  public:
   // `asked`: what the ranks were started with, as in PAWL_CAPTURE.
@@ -30,7 +30,7 @@ class BudgetNote {
   };
   struct Rank {
     std::optional<std::string> asked;            // nothing: what it was started with
-    std::string share;                           // as the request has it
+    std::optional<double> share;                 // as the request has it
     std::map<std::string, Stretched> stretched;  // of each collection
   };
 
