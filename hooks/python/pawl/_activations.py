@@ -56,9 +56,6 @@ class ModuleHooks:
         self._handles, self._tables = [], []
         self._names = {collection: {} for collection in KINDS}
 
-    def has_any(self):
-        return any(self._gathered.values())
-
     def take(self):
         """[(collection, name, (Stats, type code, shape))] of the step, and forgets them."""
         return [(collection, name, seen) for collection, gathered in self._gathered.items()

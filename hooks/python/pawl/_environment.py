@@ -13,7 +13,7 @@ class _Rule:
     """When and of which series one collection is recorded."""
 
     def __init__(self, words, pattern):
-        self.every, self.start, self.end, self.at = 10, 0, None, frozenset()
+        self.every, self.start, self.end, self.at = 10, 0, float("inf"), frozenset()
         self.off = False
         self.ranks = self.modes = self.max_size = self.raw = None
         self.fine = False
@@ -42,18 +42,12 @@ class _Rule:
             elif key == "fine":
                 self.fine = True
 
-    def due(self, step):
-        return step % self.every == 0 and self.spans(step) or step in self.at
-
-    def spans(self, step):
-        return step >= self.start and (self.end is None or step < self.end)
-
     def next_due(self, step):
         """The first step from `step` on that is due; infinity if there is none."""
         regular = max(step, self.start)
         regular += -regular % self.every
         steps = [at for at in self.at if at >= step]
-        if self.end is None or regular < self.end:
+        if regular < self.end:
             steps.append(regular)
         return min(steps, default=float("inf"))
 
@@ -83,20 +77,27 @@ class CaptureRequest:
                 rule.modes = BOTH_MODES if collection in NUMBERS else frozenset(("train",))
         self._rules = asked
         self._trained = {collection: rule for collection, rule in asked.items() if "train" in rule.modes}
+        self._timing = [(collection, rule.every, rule.start, rule.end, rule.at)
+                        for collection, rule in self._trained.items()]
 
     def due(self, step):
         """The collections to record in a step."""
-        return frozenset(collection for collection, rule in self._trained.items() if rule.due(step))
+        return frozenset([collection for collection, every, start, end, at in self._timing
+                          if step % every == 0 and start <= step < end or step in at])
 
     def next_due(self, step):
         """The first step from `step` on in which anything is recorded."""
         return min((rule.next_due(step) for rule in self._trained.values()), default=float("inf"))
 
     def evaluated(self, step=None):
-        """The collections to record in an evaluation that follows a step, or any step. There are few evaluations, and
-        `every` counts steps: they are recorded one and all."""
+        """The collections to record in an evaluation that follows a step, or any step. How often a training is evaluated
+        is its own choice: `every` and `at` do not count."""
         return frozenset(collection for collection, rule in self._rules.items() if "eval" in rule.modes
-                         and (step is None or step in rule.at or rule.spans(step)))
+                         and (step is None or rule.start <= step < rule.end))
+
+    def asks_for(self, collections):
+        """For any of them, in any step."""
+        return not collections.isdisjoint(self._rules)
 
     def max_size(self, collection):
         rule = self._rules.get(collection)

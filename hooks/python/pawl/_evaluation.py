@@ -11,11 +11,9 @@ import torch
 
 from . import _library
 from ._activations import KINDS, ModuleHooks
+from ._model_calls import is_compiling
 from ._numbers import Mean
 from ._tensors import as_number
-
-# A function that torch.compile knows: our part of what it traces vanishes.
-is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
 
 
 class Evaluation:
@@ -24,16 +22,15 @@ class Evaluation:
     def __init__(self, compute_stats, on_error):
         self.hooks = ModuleHooks(compute_stats, on_error, lambda: True)
         self._losses = Mean()
-
-    @property
-    def is_under_way(self):
-        return self.hooks.is_armed() or self.hooks.has_any() or bool(self._losses)
+        self.is_under_way = False
 
     def add_loss(self, loss):
+        self.is_under_way = True
         self._losses.add(as_number(loss))
 
     def write(self, record):
         """Ends it. Nothing is written when nothing was evaluated."""
+        self.is_under_way = False
         self.hooks.disarm()
         outputs, losses, self._losses = self.hooks.take(), self._losses, Mean()
         if not outputs and not losses:
@@ -45,6 +42,7 @@ class Evaluation:
                 record.stats(name, KINDS[collection], code, shape, stats)
 
     def forget(self):
+        self.is_under_way = False
         self.hooks.disarm()
         self.hooks.take()
         self._losses = Mean()
@@ -69,20 +67,4 @@ def watch_losses(recorder):
             recorder.loss_evaluated(output)
         return output
 
-    cls.__call__ = call
-
-
-def watch_calls(cls, recorder):
-    """Tells the recorder of each call of a module of the class `cls`, that of an outermost one."""
-    original = cls.__call__
-    if getattr(original, "_pawl", None) is recorder:
-        return
-
-    @functools.wraps(original)
-    def call(self, *args, **kwargs):
-        if recorder.watches_evaluation and not is_compiling():
-            recorder.model_called(self)
-        return original(self, *args, **kwargs)
-
-    call._pawl = recorder
     cls.__call__ = call

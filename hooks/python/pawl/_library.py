@@ -227,17 +227,23 @@ class Capture:
         return generation.value, text.value.decode("utf-8", "replace")
 
     def begin(self, step, mode=0):
-        self._check(self._library._step_begin(self._handle, step, mode))
+        status = self._library._step_begin(self._handle, step, mode)
+        if status != _OK:
+            self._check(status)
 
     def end(self):
-        self._check(self._library._step_end(self._handle))
+        status = self._library._step_end(self._handle)
+        if status != _OK:
+            self._check(status)
 
     def next_step(self, step):
         """end() and begin(step) of a step without records; the generation of the capture request."""
         return self._next_step(self._handle, step, 0)
 
     def scalar(self, series, value):
-        self._check(self._library._scalar(self._handle, series, value))
+        status = self._library._scalar(self._handle, series, value)
+        if status != _OK:  # a call less in every step
+            self._check(status)
 
     def stats(self, series, stats):
         self._check(self._library._stats(self._handle, series, ctypes.byref(stats)))

@@ -16,7 +16,8 @@ import torch
 import pawl
 
 from . import _names
-from ._evaluation import is_compiling, watch_losses
+from ._evaluation import watch_losses
+from ._model_calls import is_compiling
 from ._recorder import Recorder
 
 

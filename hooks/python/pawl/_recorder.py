@@ -16,7 +16,6 @@ Nothing here may disturb the training: every entry is guarded, the first failure
 
 import atexit
 import collections
-import contextlib
 import functools
 import operator
 import os
@@ -36,7 +35,7 @@ from ._budget import Budget
 from ._details import record_details
 from ._device import Gpus
 from ._environment import CaptureRequest, rank_and_world, stretched
-from ._evaluation import Evaluation, watch_calls
+from ._evaluation import Evaluation
 from ._gradients import Gradients
 from ._model_calls import watch_model_calls
 from ._names import Namer
@@ -54,6 +53,7 @@ _gradient_of = operator.attrgetter("grad")
 _OF_PARAMETERS = frozenset(("weights", "biases", "gradients", "local_gradients", "unclipped_gradients", "updates",
                             "optimizer_state", "hashes"))
 _OF_CALLS = frozenset(("batches", "spans"))  # of models
+_NONE = frozenset()
 _OF_TENSORS = _OF_PARAMETERS | _OF_CALLS | OF_MODULES.keys()
 # Those that need hooks before the first forward pass.
 _HOOKED = OF_MODULES.keys() | _OF_CALLS | {"local_gradients"}
@@ -122,9 +122,10 @@ class Recorder:
         self._batches = None
         self._logged = {}  # (kind, name) -> (Stats, type code, shape) of the step in progress
         self._spent, self._costs = 0, {}  # nanoseconds: of the step in progress, and of each collection in it
-        self._called = frozenset()  # ids of the modules whose calls are of interest in the step in progress
-        self._ask_for(request)
         self._namer = Namer()
+        self._root_ids = _NONE  # of the models, and of what is inside their wrappers
+        self.trained_calls = self.evaluated_calls = _NONE  # see watch_model_calls()
+        self._ask_for(request)
         self._gpus = Gpus()
         self._optimizers = weakref.WeakValueDictionary()  # id -> each that was made or made a step
         self._main = None
@@ -161,8 +162,9 @@ class Recorder:
         """Step 0 captures too, so hooks have to be in place before the first forward pass."""
         self._optimizers[id(optimizer)] = optimizer
         if not self._record.is_open() and self._due & _HOOKED and self._load():
-            self._namer.names(_parameters_of(optimizer), "")  # for the roots that it finds
+            self._names(_parameters_of(optimizer), "")  # for the models that it finds
             self._arm()
+            self._listen()
             self.spans.begin_step("spans" in self._due, waits=False)
 
     @_guarded("before optimiser step")
@@ -258,20 +260,6 @@ class Recorder:
             self._evaluation.add_loss(loss)
             self.idle_optimizer = None
 
-    @_guarded("evaluation")
-    def model_called(self, module):
-        """Of a class that has outermost modules; it may be another one."""
-        if not any(root.module() is module for root in self._namer.roots):
-            return
-        hooks = self._evaluation.hooks
-        if torch.is_grad_enabled() and module.training:
-            hooks.disarm()
-        elif not hooks.is_armed():
-            collections = self._evaluated_collections() & OF_MODULES.keys()
-            if collections:
-                self.idle_optimizer = None
-                self._arm_modules(hooks, collections)
-
     @_guarded("torch.compile()")
     def compile_used(self):
         """Hooks would be compiled along, and what they do."""
@@ -280,23 +268,30 @@ class Recorder:
             self._hooks.disarm()
             self._arm_modules(self._hooks, ())
 
-    def is_model(self, module):
-        return id(module) in self._called
-
     @_guarded("call of a model")
-    def call_begins(self, model, args, kwargs):
-        """When a call that is trained on begins, else None."""
-        if not model.training or not torch.is_grad_enabled():
+    def call_begins(self, model, trained, args, kwargs):
+        """When a call of an outermost module begins that is trained on in a step that records calls, else None."""
+        root = next((root for root in self._namer.roots if root.outermost() is model or root.module() is model), None)
+        if root is None:
+            return None  # it has the id of one that is gone
+        if not trained:
             self.spans.evaluated()
+            self._arm_evaluation()
+            return None
+        if self._evaluation.hooks.is_armed():
+            self._evaluation.hooks.disarm()
+            self._listen()
+        if root.outermost() is not model or self._due.isdisjoint(_OF_CALLS):
             return None
         if "batches" in self._due:
-            with self._cost("batches", outside=True):
-                self._batches.see(args, kwargs)
+            begin = now()
+            self._batches.see(args, kwargs)
+            self._charge("batches", begin, outside=True)
         return self.spans.forward_begins()
 
     @_guarded("end of the call of a model")
     def call_ends(self, begin):
-        if self.spans.wanted and begin is not None:
+        if self.spans.wanted:
             self.spans.add("forward", begin)
 
     @_guarded("log_scalar()")
@@ -324,7 +319,7 @@ class Recorder:
         if self.off:
             raise RuntimeError("another process records into this folder")
         if model is not None:
-            self._namer.names(list(model.parameters()), "")  # for the roots that it finds
+            self._names(list(model.parameters()), "")  # for the model that it finds
         self._begin_step()
 
     @_guarded("step()")
@@ -444,11 +439,17 @@ class Recorder:
         ids = list(map(id, parameters))
         if ids != model.parameter_ids:
             unnamed = "param." if model.index == 0 else "optimizer%d.param." % model.index
-            model.names = self._namer.names(parameters, unnamed)
+            model.names = self._names(parameters, unnamed)
             model.parameter_ids = ids
             model.selected = {}
             self._offer(model.names)
         return parameters
+
+    def _names(self, parameters, unnamed):
+        """See Namer.names(). What models there are is known better after that."""
+        names = self._namer.names(parameters, unnamed)
+        self._watch_models()
+        return names
 
     def _offer(self, names):
         """Tells what could be recorded, asked for or not."""
@@ -518,25 +519,25 @@ class Recorder:
             self._capture_tensors(update.model, "optimizer_state", _library.OPTIMIZER_STATE,
                                   [name for name, _tensor in state], [tensor for _name, tensor in state])
         if "hashes" in self._due:
-            with self._cost("hashes"):
-                self._capture_hashes(*self._select(update.model, "hashes", update.parameters))
+            begin = now()
+            self._capture_hashes(*self._select(update.model, "hashes", update.parameters))
+            self._charge("hashes", begin)
 
     def _counting(self, *collections):
         """compute_stats() of the library, counted as a cost of the first of the collections that is due."""
         def compute(*arguments):
-            if self._budget is None:
-                return self._library.compute_stats(*arguments)
-            collection = next((one for one in collections if one in self._due), collections[0])
-            with self._cost(collection, outside=True):
-                return self._library.compute_stats(*arguments)
+            begin = now()
+            stats = self._library.compute_stats(*arguments)
+            if self._budget is not None:
+                self._charge(next((one for one in collections if one in self._due), collections[0]), begin, outside=True)
+            return stats
 
         return compute
 
-    @contextlib.contextmanager
-    def _cost(self, collection, outside=False):
-        """What is done inside is done for `collection`; `outside` of an optimiser step."""
-        begin = now()
-        yield
+    def _charge(self, collection, begin, outside=False):
+        """What has been done since `begin` was done for `collection`; `outside` of an optimiser step."""
+        if self._budget is None:
+            return
         spent = now() - begin
         self._costs[collection] = self._costs.get(collection, 0) + spent
         if outside:
@@ -554,16 +555,17 @@ class Recorder:
         def series_of(name, code, tensor):
             return self._record.series(name, kind, code, tuple(tensor.shape))
 
-        with self._cost(collection):
-            detail = self._request.detail(collection)
-            if detail is not None:
-                record_details(self._record, detail, kind, names, tensors)
-            names, tensors = self._gpus.capture(self._record, names, tensors, series_of)
-            words, strided, _copies = model.prepared[kind].words(names, tensors, series_of)
-            if words:
-                self._record.tensors(words)
-            if strided:
-                self._record.strided_tensors(strided)
+        begin = now()
+        detail = self._request.detail(collection)
+        if detail is not None:
+            record_details(self._record, detail, kind, names, tensors)
+        names, tensors = self._gpus.capture(self._record, names, tensors, series_of)
+        words, strided, _copies = model.prepared[kind].words(names, tensors, series_of)
+        if words:
+            self._record.tensors(words)
+        if strided:
+            self._record.strided_tensors(strided)
+        self._charge(collection, begin)
 
     def _finish_update(self, update):
         suffix = "" if update.is_main else ".%d" % update.model.index
@@ -614,8 +616,7 @@ class Recorder:
             self._change_request()
         if self._due & _HOOKED:
             self._arm()
-        if self.watches_evaluation:
-            self._watch_models()
+        self._listen()
         self.spans.begin_step("spans" in self._due)
         main = self._main.optimizer() if self._main is not None and not self._due else None
         # A GPU may be capturing a graph, which has to be asked; what is held back waits for its values.
@@ -643,6 +644,7 @@ class Recorder:
         self.watches_evaluation = not evaluated.isdisjoint(OF_MODULES)
         for model in self._models.values():
             model.selected = {}
+        self._watch_models()
         self._plan_step()
 
     def _change_request(self):
@@ -665,22 +667,22 @@ class Recorder:
                 self._gradients.arm(self._with_local_gradients(optimizer), self._request.max_size("local_gradients"))
         if "batches" in self._due:
             self._batches.watch_losses(self._give_up)
-        if self._due & _OF_CALLS:
-            modules = [module for module in (root.outermost() for root in self._namer.roots) if module is not None]
-            for module in modules:
-                watch_model_calls(type(module), self)
-            self._called = frozenset(map(id, modules))
+
+    def _listen(self):
+        """To those calls of models that matter in the step in progress."""
+        of_calls = not self._due.isdisjoint(_OF_CALLS)
+        self.trained_calls = self._root_ids if of_calls else _NONE
+        self.evaluated_calls = self._root_ids if of_calls or self.watches_evaluation else _NONE
 
     def _disarm(self):
         self._hooks.disarm()
         self._gradients.disarm()
         self._batches.leave_losses()
-        self._called = frozenset()
+        self.trained_calls = self.evaluated_calls = _NONE
         self.spans.wanted = False
 
     def _capture_calls(self):
         self._batches.leave_losses()
-        self._called = frozenset()
         for name, begin, end in self.spans.take():
             self._record.span(name, begin, end)
         for name, digest, examples, label_counts in self._batches.take():
@@ -711,11 +713,24 @@ class Recorder:
         follows = self._record.is_open() and self._record.step > 0 and not self._updating
         return self._request.evaluated(self._record.step - 1) if follows else frozenset()
 
+    def _arm_evaluation(self):
+        hooks = self._evaluation.hooks
+        collections = self._evaluated_collections() & OF_MODULES.keys()
+        if collections and not hooks.is_armed():
+            self.idle_optimizer = None
+            self._evaluation.is_under_way = True
+            self._arm_modules(hooks, collections)
+            self.trained_calls = self._root_ids  # the next one ends this
+
     def _watch_models(self):
-        for root in self._namer.roots:
-            module = root.module()
-            if module is not None:
-                watch_calls(type(module), self)
+        """Those that are known, where what is asked for may need their calls."""
+        if not self.watches_evaluation and not self._request.asks_for(_OF_CALLS):
+            return
+        modules = [module for root in self._namer.roots for module in (root.outermost(), root.module())
+                   if module is not None]
+        for module in modules:
+            watch_model_calls(type(module), self)
+        self._root_ids = frozenset(map(id, modules))
 
     def _in_cuda_graph(self, tensor):
         if not capturing_cuda_graph(tensor):
