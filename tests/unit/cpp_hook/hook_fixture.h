@@ -71,7 +71,7 @@ class HookTest : public testing::Test {
 
   Contents read(uint32_t rank = 0) const {
     const std::string path = dir_.path() + "/rank-0000" + std::to_string(rank) + "/000001.seg";
-    const std::string bytes = read_file(path, 1u << 20).value();
+    const std::string bytes = read_file(path, 1u << 22).value();
     trace::Decoder decoder;
     decoder.feed({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
     Contents contents;

@@ -2,6 +2,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/tensor.h>
 #include <dlfcn.h>
@@ -174,6 +175,23 @@ TEST_F(HookTest, RecordsValuesOfSmallTensorsInTheOrderOfTheirIndices) {
 }
 
 // By a library that has them.
+TEST_F(HookTest, RecordsNoValuesThatAreTooManyOrNone) {
+  environment_.set("PAWL_CAPTURE", "weights every=1 raw=999999999\nbiases every=1\nactivations every=1");
+  {
+    Hook hook(NamedTensors{{"large.weight", parameter({(1 << 18) + 1}, 1)},
+                           {"small.weight", parameter({1 << 18}, 1)},
+                           {"empty.weight", parameter({0}, 1)},
+                           {"empty.bias", parameter({0}, 1)}});
+    hook.probe("empty", parameter({0}, 1));
+    hook.step();
+  }
+  const Contents trace = read();
+  EXPECT_THAT(steps_of(trace.raw.at("weight small.weight")), ElementsAre(0));
+  EXPECT_EQ(trace.raw.size(), 1u);
+  EXPECT_THAT(trace.tensor_names(), ElementsAre("activation empty", "bias empty.bias", "weight empty.weight",
+                                                "weight large.weight", "weight small.weight"));
+}
+
 TEST_F(HookTest, RecordsFinerHistogramsWhenAskedFor) {
   environment_.set("PAWL_CAPTURE", "weights every=1 fine\nbiases every=1");
   {
@@ -291,6 +309,21 @@ TEST_F(HookTest, FingerprintsTheExamplesOfAStep) {
   EXPECT_EQ(batches.at(2).digest, batches.at(0).digest);
   EXPECT_THAT(batches.at(2).label_counts, IsEmpty());
   EXPECT_NE(batches.at(3).digest, batches.at(0).digest);
+}
+
+TEST_F(HookTest, SkipsInputsWithoutPlainMemory) {
+  environment_.set("PAWL_CAPTURE", "batches every=1");
+  {
+    Hook hook(NamedTensors{});
+    hook.batch({});
+    hook.batch(at::ones({2, 2}).to_sparse());
+    hook.step();
+    hook.batch(at::ones({3, 2}), at::ones({3}, at::kLong).to_sparse());
+    hook.step();
+  }
+  const Contents trace = read();
+  EXPECT_THAT(trace.completed, ElementsAre(0, 1));
+  EXPECT_THAT(steps_of(trace.batches.at("batch input")), ElementsAre(1));
 }
 
 TEST_F(HookTest, DigestsParameters) {
@@ -442,6 +475,26 @@ struct Module {
   std::vector<Item> named_parameters() const { return {{"conv.weight", weight}}; }
   at::Tensor weight = parameter({2}, 1);
 };
+
+TEST_F(HookTest, RecordsTheLastEvaluationAfterAChangeOfTheRequest) {
+  const std::string control = dir_.path() + "/control";
+  write_control(control, 1, "losses every=1");
+  environment_.set("PAWL_CONTROL_FILE", control);
+  environment_.set("PAWL_CAPTURE", "losses every=1");
+  {
+    Hook hook(NamedTensors{});
+    hook.step();
+    write_control(control, 2, "losses every=2");
+    hook.step();
+    hook.mode(Mode::eval);
+    hook.loss(at::tensor(0.5));
+  }
+  const Contents trace = read();
+  EXPECT_THAT(trace.requests, ElementsAre(2));
+  EXPECT_THAT(trace.completed, ElementsAre(0, 1));
+  EXPECT_THAT(trace.evaluated, ElementsAre(1));
+  EXPECT_EQ(trace.evaluation.scalars.at("loss loss").at(1), 0.5);
+}
 
 TEST_F(HookTest, TakesAModule) {
   const Module module;

@@ -91,7 +91,7 @@ class Hook {
   }
 
   ~Hook() {
-    if (record_ && !begun_) guarded([&] { write_evaluation(); });
+    if (record_) guarded([&] { write_evaluation(); });  // whatever step has begun: none follows
     detach();
   }
   Hook(const Hook&) = delete;

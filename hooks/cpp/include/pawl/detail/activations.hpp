@@ -48,7 +48,7 @@ class Activations {
       return;
     }
     if (rule.fine) seen->second.fine = record.fine_histogram_of(host, *dtype);
-    if (bytes_of(tensor) <= rule.raw_bytes) seen->second.values = host.clone();
+    if (rule.wants_values(bytes_of(tensor))) seen->second.values = host.clone();
   }
 
   bool empty() const { return seen_.empty(); }

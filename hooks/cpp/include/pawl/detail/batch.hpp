@@ -14,14 +14,15 @@ namespace detail {
 // Of all micro-batches of a step together.
 class BatchFingerprint {
  public:
-  // `labels` may be undefined. Counts the labels when there is one integer for each example; negative ones
-  // are those that losses ignore.
+  // Skips inputs without plain memory (undefined, sparse). `labels` may be undefined. Counts the labels when
+  // there is one integer for each example; negative ones are those that losses ignore.
   void add(const Record& record, const at::Tensor& inputs, const at::Tensor& labels) {
+    if (!dtype_of(inputs)) return;
     const at::Tensor host = ordered_on_host(inputs);
     const auto examples = static_cast<uint64_t>(host.dim() == 0 ? 1 : host.size(0));
     digest_ = record.library().digest(host.data_ptr(), bytes_of(host), digest_);
     examples_ += examples;
-    if (labels.defined() && at::isIntegralType(labels.scalar_type(), /*includeBool=*/true) &&
+    if (dtype_of(labels) && at::isIntegralType(labels.scalar_type(), /*includeBool=*/true) &&
         elements_of(labels) == examples)
       count(ordered_on_host(labels.detach().to(at::kLong)));
   }

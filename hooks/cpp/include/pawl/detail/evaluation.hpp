@@ -24,8 +24,8 @@ class Evaluation {
 
   bool empty() const { return losses_ == 0 && scalars_.empty() && activations.empty(); }
 
-  // As one step in evaluation mode under the number of the training step that it follows; and forgets it. No
-  // step may be under way in the record.
+  // As one step in evaluation mode under the number of the training step that it follows; and forgets it. A
+  // step that is under way in the record does not go on after it.
   void write(Record& record, uint64_t step) {
     record.begin(step, /*mode: eval*/ 1);
     if (losses_ > 0) record.scalar("loss", PAWL_LOSS, loss_sum_ / static_cast<double>(losses_));

@@ -96,7 +96,7 @@ class Record {
     if (!dtype || bytes_of(tensor) > rule.max_bytes || !rule.include->matches(name)) return;
     const uint32_t id = series(name, kind, *dtype, tensor.sizes());
     const at::Tensor host = dense_on_host(tensor);
-    if (bytes_of(tensor) <= rule.raw_bytes) values(id, host, *dtype);
+    if (rule.wants_values(bytes_of(tensor))) values(id, host, *dtype);
     if (rule.fine) {
       if (const auto histogram = fine_histogram_of(host, *dtype)) fine(id, *histogram);
     }

@@ -69,12 +69,14 @@ class Pattern {
 // that are a multiple of `every`, and in those of `at`. In evaluation: in those that follow a step from
 // `from` to before `to`; how often a training is evaluated is its own choice.
 struct Rule {
+  static constexpr uint64_t kMostRawBytes = 1 << 20;
+
   bool off = true;
   bool train = true, eval = false;
   bool fine = false;  // a finer histogram too
   uint64_t every = 10, from = 0, to = UINT64_MAX;
   uint64_t max_bytes = UINT64_MAX;  // larger tensors are not looked at
-  uint64_t raw_bytes = 0;           // of tensors up to here the values too
+  uint64_t raw_bytes = 0;           // of tensors up to here the values too, and of none beyond kMostRawBytes
   std::vector<uint64_t> at;
   std::vector<uint64_t> ranks;  // empty: all
   std::shared_ptr<const Pattern> include;
@@ -99,7 +101,7 @@ struct Rule {
     if (key == "from") from = std::stoull(value);
     if (key == "to") to = std::stoull(value);
     if (key == "max_size") max_bytes = std::stoull(value);
-    if (key == "raw") raw_bytes = std::stoull(value);
+    if (key == "raw") raw_bytes = std::min<uint64_t>(std::stoull(value), kMostRawBytes);
     if (key == "at") at = numbers(value);
     if (key == "ranks") ranks = numbers(value);
     if (key == "modes") {
@@ -113,6 +115,7 @@ struct Rule {
     return !off && train && ((step >= from && step < to && step % every == 0) || has(at, step));
   }
   bool due_in_evaluation(uint64_t step) const { return !off && eval && step >= from && step < to; }
+  bool wants_values(uint64_t bytes) const { return bytes > 0 && bytes <= raw_bytes; }
 };
 
 // PAWL_CAPTURE as one rank sees it: "off", or a line for each collection, `gradients every=1 ranks=0,2
