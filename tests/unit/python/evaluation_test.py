@@ -103,7 +103,7 @@ for step in range(4):
         self.assertEqual({step.mode for step in self.only_rank().steps}, {0})
         for path in self.trace_dir.rglob("*.seg"):
             path.unlink()
-        self.run_script(script, environment=self.environment("losses every=10 from=1 to=3 modes=eval"))
+        self.run_script(script, environment=self.environment("losses every=10 from=1 to=3 at=0 modes=eval"))
         rank = self.only_rank()
         self.assertEqual((rank.curve("loss", "loss"), rank.curve("loss", "loss", mode=1)), ({}, {1: 4, 2: 4}))
 
