@@ -6,6 +6,7 @@ import sys
 
 DEFAULT = "losses every=1\nscalars every=1\nweights every=10\nbiases every=10\ngradients every=10"
 NUMBERS = frozenset(("losses", "scalars"))
+MOST_RAW = 1 << 20  # bytes of a tensor whose values are recorded
 BOTH_MODES = frozenset(("train", "eval"))
 
 
@@ -38,7 +39,7 @@ class _Rule:
             elif key == "max_size":
                 self.max_size = int(value)
             elif key == "raw":
-                self.raw = int(value)
+                self.raw = min(int(value), MOST_RAW)
             elif key == "fine":
                 self.fine = True
 

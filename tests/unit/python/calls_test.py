@@ -156,6 +156,18 @@ for step in range(2):
             self.assertEqual(list(struct.unpack("<16f", document[8 + size:])), json.loads(line))
             self.assertEqual(step.values["weight", "fc1.weight"].count, 32)
 
+    def test_values_of_large_tensors_are_left_out(self):
+        printed, _ = self.run_script(PRELUDE + """
+Net = lambda: nn.Sequential(nn.Linear(4, 2), nn.Linear(2, 2**15), nn.Linear(2**15, 9), nn.Linear(9, 2))
+model = Net()
+train(model, torch.optim.SGD(model.parameters(), lr=0.1), 2)
+""", environment=self.environment("losses every=1\nweights every=1 raw=999999999 include=[12]"))
+        rank = self.only_rank()
+        self.assert_losses(rank, printed)
+        for step in rank.steps[:2]:
+            self.assertEqual({name for _kind, name in step.raw}, {"1.weight"})  # the other has more than 1 MiB
+            self.assertEqual(step.values["weight", "2.weight"].count, 9 * 2**15)
+
     def test_finer_histograms(self):
         self.run_script(PRELUDE + """
 model = Net()
