@@ -1,7 +1,7 @@
 """What runs between two training steps without being trained on.
 
-A model is evaluated while its outermost module is in eval mode or called without gradients. All that is evaluated
-between two training steps is one evaluation; it is recorded under the number of the step that it follows.
+A model is evaluated while its outermost module is in eval mode or called without gradients, or while a Hook says so. All
+that is evaluated between two training steps is one evaluation; it is recorded under the number of the step that it follows.
 """
 
 import functools
@@ -22,30 +22,46 @@ class Evaluation:
     def __init__(self, compute_stats, on_error):
         self.hooks = ModuleHooks(compute_stats, on_error, lambda: True)
         self._losses = Mean()
+        self._scalars, self._tensors = {}, {}
         self.is_under_way = False
 
     def add_loss(self, loss):
         self.is_under_way = True
         self._losses.add(as_number(loss))
 
+    def put_scalar(self, name, value):
+        """The last value counts."""
+        self.is_under_way = True
+        self._scalars[name] = value
+
+    def tensors(self):
+        """Those given by hand: (kind, name) -> (Stats, type code, shape)."""
+        self.is_under_way = True
+        return self._tensors
+
     def write(self, record):
         """Ends it. Nothing is written when nothing was evaluated."""
         self.is_under_way = False
         self.hooks.disarm()
         outputs, losses, self._losses = self.hooks.take(), self._losses, Mean()
-        if not outputs and not losses:
+        scalars, tensors, self._scalars, self._tensors = self._scalars, self._tensors, {}, {}
+        if not outputs and not losses and not scalars and not tensors:
             return
         with record.evaluation():
             if losses:
                 record.scalar(_library.LOSS, "loss", float(losses))
             for collection, name, (stats, code, shape) in outputs:
                 record.stats(name, KINDS[collection], code, shape, stats)
+            for name, value in scalars.items():
+                record.scalar(_library.SCALAR, name, float(value))
+            for (kind, name), (stats, code, shape) in tensors.items():
+                record.stats(name, kind, code, shape, stats)
 
     def forget(self):
         self.is_under_way = False
         self.hooks.disarm()
         self.hooks.take()
-        self._losses = Mean()
+        self._losses, self._scalars, self._tensors = Mean(), {}, {}
 
 
 def watch_losses(recorder):

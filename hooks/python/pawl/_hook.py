@@ -57,6 +57,13 @@ class Hook:
             raise ValueError("a tensor belongs to one of %s, not to %r" % (", ".join(sorted(KINDS)), collection))
         self._recorder.log_tensor(name, tensor, collection)
 
+    def mode(self, mode):
+        """`eval`: what runs from now on is an evaluation, whatever the modules say. `train`, or the end of a step, ends
+        it. It is recorded under the number of the step that it follows; one before the first step is not."""
+        if mode not in ("train", "eval"):
+            raise ValueError("a mode is 'train' or 'eval', not %r" % (mode,))
+        self._recorder.evaluates(mode == "eval")
+
     def step(self):
         """Ends the step, where no optimiser of torch does."""
         self._recorder.step_by_hand()

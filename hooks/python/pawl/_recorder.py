@@ -134,6 +134,7 @@ class Recorder:
         self.idle_optimizer = None
         self.last_stepped = None  # id of the optimiser
         self._others_since_main = 0
+        self._evaluates = False  # a Hook says that what runs now is no training
         self._updating = self._evaluated = False  # inside of an optimiser step; it has called backward()
         self._losses = Mean()  # since the last optimiser step
         self._norm = None  # of the gradients, which a clipping function has found since
@@ -145,7 +146,7 @@ class Recorder:
 
     @_guarded("backward()")
     def backward_done(self, tensors):
-        if not self.wants_losses or (self._updating and self._evaluated):
+        if not self.wants_losses or self._evaluates or (self._updating and self._evaluated):
             return  # a closure that evaluates several times: the loss of a step is the one it starts from
         loss = None
         for tensor in tensors:
@@ -179,7 +180,7 @@ class Recorder:
         captures = self._due & _OF_PARAMETERS and model.captured_step != self._record.step
         parameters = self._named(model) if captures or model.parameter_ids is None else None
         update = _Update(optimizer, model, is_main, parameters if captures else None)
-        self._updating, self._evaluated = True, False
+        self._updating, self._evaluated, self._evaluates = True, False, False
         if captures:
             model.captured_step = self._record.step
             update.gradients_later = has_closure
@@ -250,7 +251,9 @@ class Recorder:
             self._norm = as_number(norm)
 
     def in_eval_mode(self):
-        """Whether the models that are trained are in eval mode, all of them."""
+        """Whether the models that are trained are in eval mode, all of them, or a Hook says so."""
+        if self._evaluates:
+            return True
         roots = self._namer.roots
         return bool(roots) and all(root.in_eval_mode() for root in roots)
 
@@ -274,7 +277,7 @@ class Recorder:
         root = next((root for root in self._namer.roots if root.outermost() is model or root.module() is model), None)
         if root is None:
             return None  # it has the id of one that is gone
-        if not trained:
+        if not trained or self._evaluates:
             self.spans.evaluated()
             self._arm_evaluation()
             return None
@@ -296,19 +299,24 @@ class Recorder:
 
     @_guarded("log_scalar()")
     def log_scalar(self, name, value):
-        self._put_scalar(name, value)
+        if not self._evaluates:
+            self._put_scalar(name, value)
+        elif "scalars" in self._evaluated_collections():
+            self._evaluation.put_scalar(name, _number(value))
 
     @_guarded("tensor()")
     def log_tensor(self, name, tensor, collection):
-        host = on_host(tensor) if collection in self._due and self._request.includes(collection, name) else None
+        due = self._evaluated_collections() if self._evaluates else self._due
+        host = on_host(tensor) if collection in due and self._request.includes(collection, name) else None
         if host is None:
             return
         self._load()
+        logged = self._evaluation.tensors() if self._evaluates else self._logged
         values, code = host
         stats = self._library.compute_stats(values.data_ptr(), code, values.shape, values.stride())
-        known = self._logged.get((KINDS[collection], name))
+        known = logged.get((KINDS[collection], name))
         if known is None:
-            self._logged[KINDS[collection], name] = stats, code, tuple(tensor.shape)
+            logged[KINDS[collection], name] = stats, code, tuple(tensor.shape)
         else:
             known[0].add(stats)
 
@@ -322,10 +330,20 @@ class Recorder:
             self._names(list(model.parameters()), "")  # for the model that it finds
         self._begin_step()
 
+    @_guarded("mode()")
+    def evaluates(self, evaluates):
+        """Until it is said otherwise, or a step ends."""
+        self._evaluates = evaluates
+        self.idle_optimizer = None  # the next step ends it
+        if self._record.is_open():
+            self._listen()
+            if not evaluates:
+                self._evaluation.write(self._record)
+
     @_guarded("step()")
     def step_by_hand(self):
         if self._record.is_open() and self._main is None:
-            self._entered = now()
+            self._entered, self._evaluates = now(), False
             losses, self._losses = self._losses, Mean()
             if losses and "losses" in self._due:
                 self._record.add(_library.LOSS, "loss", losses)
@@ -671,8 +689,8 @@ class Recorder:
     def _listen(self):
         """To those calls of models that matter in the step in progress."""
         of_calls = not self._due.isdisjoint(_OF_CALLS)
-        self.trained_calls = self._root_ids if of_calls else _NONE
         self.evaluated_calls = self._root_ids if of_calls or self.watches_evaluation else _NONE
+        self.trained_calls = self.evaluated_calls if of_calls or self._evaluates else _NONE
 
     def _disarm(self):
         self._hooks.disarm()
@@ -747,8 +765,11 @@ class Recorder:
 
     def _put_scalar(self, name, value):
         if "scalars" in self._due:
-            number = as_number(value) if isinstance(value, torch.Tensor) else float(value)
-            self._record.put(_library.SCALAR, name, number)
+            self._record.put(_library.SCALAR, name, _number(value))
+
+
+def _number(value):
+    return as_number(value) if isinstance(value, torch.Tensor) else float(value)
 
 
 def _is_bias(name):

@@ -66,12 +66,53 @@ with pawl.Hook(trace_dir="mine", capture="scalars every=1\\nactivations every=2"
                          {0: (12, 6.0, 1.0), 2: (12, 30.0, 3.0)})
         self.assertEqual(set(rank.series), {("scalar", "score"), ("activation", "attention")})
 
+    def test_an_evaluation_by_hand(self):
+        self.run_plain("""
+import torch, pawl
+model = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
+torch.nn.init.ones_(model[0].weight)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+criterion = torch.nn.MSELoss()
+both = "losses every=10\\nscalars every=10\\nactivations every=10 modes=train,eval"
+with pawl.Hook(model, "mine", both) as hook:
+    hook.mode("eval")
+    hook.scalar("accuracy", 9)                  # follows no step
+    hook.mode("train")
+    for step in range(3):
+        criterion(model(torch.ones(1, 2)), torch.zeros(1, 1)).backward()
+        optimizer.step()
+        if step == 1:
+            hook.mode("eval")                   # with gradients, and a model in training mode
+            for value in (2.0, 3.0):
+                criterion(model(torch.full((1, 2), value)), torch.zeros(1, 1))
+                hook.scalar("accuracy", value / 4)
+                hook.tensor("attention", torch.full((2,), value))
+            hook.mode("train")
+            criterion(model(torch.ones(1, 2)), torch.zeros(1, 1))
+    hook.mode("eval")
+    hook.scalar("accuracy", torch.tensor(1.0))  # nothing follows
+""")
+        rank = self.rank_of("mine")
+        self.assertEqual(rank.curve("scalar", "accuracy"), {})
+        self.assertEqual(rank.curve("scalar", "accuracy", mode=1), {1: 0.75, 2: 1.0})
+        self.assertEqual(rank.curve("loss", "loss", mode=1), {1: (16 + 36) / 2})
+        self.assertEqual(rank.curve("loss", "loss"), {0: 4})
+        self.assertEqual({step: stats.sum for step, stats in rank.curve("activation", "attention", mode=1).items()},
+                         {1: 10})
+        self.assertEqual({step: stats.sum for step, stats in rank.curve("activation", "0", mode=1).items()}, {1: 10})
+        self.assertEqual(sorted((step.number, step.mode) for step in rank.steps if step.ended),
+                         [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)])
+
     def test_what_cannot_be_is_an_error(self):
         out = self.run_plain("""
 import torch, pawl
 with pawl.Hook(trace_dir="mine") as hook:
     try:
         hook.tensor("x", torch.ones(1), "losses")
+    except ValueError as error:
+        print(error)
+    try:
+        hook.mode("test")
     except ValueError as error:
         print(error)
 try:
@@ -85,6 +126,7 @@ except OSError as error:
 """)
         self.assertEqual(out, [
             "a tensor belongs to one of activations, biases, gradients, inputs, updates, weights, not to 'losses'",
+            "a mode is 'train' or 'eval', not 'test'",
             "what a Hook has recorded in mine is not in a trace.db yet: pawl trace rebuild mine", "NotADirectoryError"])
 
 
