@@ -38,7 +38,8 @@ class Mean:
         return self._count + len(self._deferred) > 0
 
     def __float__(self):
-        self._read(len(self._deferred))
+        if self._deferred:
+            self._read(len(self._deferred))
         return self._total / self._count
 
     def _read(self, oldest):
