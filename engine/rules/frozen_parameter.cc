@@ -89,8 +89,9 @@ class FrozenParameter final : public Rule {
     state.still.hold(step);
     if (!state.still.lasted(steps_, kMinCaptures)) return;
     out.add(subject->rank, subject->position, subject->name, trace::to_string(subject->kind), 0, 0, [&] {
-      return fmt::format("{} has not changed since step {}, in {} captures, although it has a gradient",
-                         subject->name, state.still.since(), state.still.captures());
+      return fmt::format("{} has not changed since step {}, in {} captures, although {}", subject->name,
+                         state.still.since(), state.still.captures(),
+                         parameter.gradient != nullptr ? "it has a gradient" : "the optimiser has it");
     });
   }
 

@@ -528,8 +528,10 @@ class Recorder:
                                       *self._select(update.model, collection, update.parameters))
         if update.before is not None:
             names, parameters = self._select(update.model, "updates", update.parameters)
-            changes = [parameter.detach() - before for parameter, before in zip(parameters, update.before)]
-            self._capture_tensors(update.model, "updates", _library.UPDATE, names, changes)
+            # One that the loss did not depend on was no part of the step.
+            changes = {name: parameter.detach() - before for name, parameter, before
+                       in zip(names, parameters, update.before) if parameter.grad is not None}
+            self._capture_tensors(update.model, "updates", _library.UPDATE, list(changes), list(changes.values()))
         if "optimizer_state" in self._due:
             state = [(name, tensor) for name, tensor
                      in tensors_of_state(update.optimizer, zip(update.model.names, update.parameters))

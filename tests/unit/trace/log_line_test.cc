@@ -50,8 +50,9 @@ TEST(LogLine, SaysWhatIsWrong) {
   EXPECT_THAT(refused("[1]"), HasSubstr("is no JSON object"));
   EXPECT_THAT(refused(R"({"loss": "low"})"), HasSubstr(R"('loss' must be a number, "NaN")"));
   EXPECT_THAT(refused(R"({"loss": null})"), HasSubstr("not null"));
-  EXPECT_THAT(refused(R"({"train": {"loss": 1}})"), HasSubstr("'train' must be a number"));
-  EXPECT_THAT(refused(R"({"step": -1})"), HasSubstr("'step' must be a number from 0 to 1000000000000, not -1"));
+  EXPECT_THAT(refused(R"({"loss": null})"), HasSubstr("'loss' must be a number"));
+  EXPECT_THAT(refused(R"({"step": -1})"),
+              HasSubstr("'step' must be a number from 0 to 1000000000000, not -1"));
   EXPECT_THAT(refused(R"({"step": 1.5})"), HasSubstr("not 1.5"));
   EXPECT_THAT(refused(R"({"step": 1000000000001})"), HasSubstr("not 1000000000001"));
   EXPECT_THAT(refused(R"({"step": 18446744073709551615})"), HasSubstr("not 18446744073709551615"));
@@ -60,6 +61,14 @@ TEST(LogLine, SaysWhatIsWrong) {
   EXPECT_THAT(refused(R"({"": 1})"), HasSubstr("without a name"));
   EXPECT_THAT(refused("{\"" + std::string(5000, 'x') + "\": 1}"), HasSubstr("longer than 4096 bytes"));
   EXPECT_THAT(refused(std::string(100, '[')), HasSubstr("nested deeper"));
+}
+
+TEST(LogLine, WhatIsNoNumberIsLeftOut) {
+  const LogLine line = parse(
+      R"({"step": 3, "time": "12:00", "note": null, "done": true, "of": {"loss": 1}, "loss": 2, "lr": 0.5})");
+  ASSERT_EQ(line.values.size(), 2u);
+  EXPECT_EQ(line.values[0].name, "loss");
+  EXPECT_EQ(line.values[1].name, "lr");
 }
 
 TEST(LogValue, NameAndNumber) {
