@@ -7,24 +7,19 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "hooks/capture/cuda.h"
 #include "hooks/capture/stats.h"
 #include "tests/unit/capture/kernel_on_host.h"
+#include "tests/unit/capture/sample_numbers.h"
 #if PAWL_HAS_CUDA_COMPILER
 #include "tests/unit/capture/ptx_on_host.h"
 #endif
 
 namespace pawl::capture {
 namespace {
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kDenormal = 1e-40f;
 
 using Launch = void (*)(const cuda::Work& work, uint32_t blocks);
 
@@ -112,14 +107,6 @@ template <class T>
 void expect_same_as_cpu(const std::vector<T>& data, pawl_dtype dtype) {
   const Input input{data.data(), dtype, data.size()};
   expect_same(on_gpu({input})[0], on_cpu(input));
-}
-
-std::vector<float> normal_floats(size_t count, float scale, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, scale);
-  std::vector<float> data(count);
-  for (float& x : data) x = normal(random);
-  return data;
 }
 
 TEST_P(CudaKernel, Empty) {

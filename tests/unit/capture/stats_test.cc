@@ -9,17 +9,14 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "tests/unit/capture/sample_numbers.h"
+
 namespace pawl::capture {
 namespace {
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kDenormal = 1e-40f;
 
 class Statistics : public testing::TestWithParam<Simd> {
  protected:
@@ -90,14 +87,6 @@ void expect_agrees(const Totals& got, const std::vector<T>& data) {
   EXPECT_LE(std::fabs(got.sum - sums[0]), kBound * sums[1]);
   EXPECT_LE(std::fabs(got.abs_sum - sums[1]), kBound * sums[1]);
   EXPECT_LE(std::fabs(got.square_sum - sums[2]), kBound * sums[2]);
-}
-
-std::vector<float> normal_floats(size_t count, float scale, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, scale);
-  std::vector<float> data(count);
-  for (float& x : data) x = normal(random);
-  return data;
 }
 
 TEST_P(Statistics, Empty) {
