@@ -101,6 +101,8 @@ void StepAssembler::on(Rank& rank, const SeriesDeclaration& declaration, int64_t
 }
 
 void StepAssembler::on(Rank& rank, const StepBegin& begin, int64_t now_ms) {
+  // The end of the step before was lost.
+  if (rank.open && rank.open->mode == kEval) end_open(rank, begin.wall_ns, begin.mono_ns, now_ms);
   if (rank.open && rank.open->mode == kTrain && begin.mode == kEval) {
     break_raw(rank);
     rank.interrupted = std::exchange(rank.open, begin);
@@ -108,8 +110,6 @@ void StepAssembler::on(Rank& rank, const StepBegin& begin, int64_t now_ms) {
     std::swap(rank.bytes, rank.bytes_before);
     return;
   }
-  // The end of the step before was lost.
-  if (rank.open && rank.open->mode == kEval) end_open(rank, begin.wall_ns, begin.mono_ns, now_ms);
   if (rank.open && rank.open->step == begin.step && begin.mode == kTrain)
     return;  // goes on after an evaluation
   if (rank.open) close_step(rank, begin.wall_ns, begin.mono_ns, now_ms);
@@ -129,6 +129,9 @@ void StepAssembler::on(Rank& rank, const StatsValue& value, int64_t) {
 }
 
 void StepAssembler::on(Rank& rank, const StepEnd& end, int64_t now_ms) {
+  // The end of an evaluation within the step was lost.
+  if (rank.interrupted && rank.interrupted->step == end.step && rank.open && rank.open->step != end.step)
+    end_open(rank, end.wall_ns, end.mono_ns, now_ms);
   if (rank.open && rank.open->step == end.step) {
     end_open(rank, end.wall_ns, end.mono_ns, now_ms);
   } else {

@@ -81,6 +81,31 @@ TEST_F(Steps, AnEvaluationStandsInsideATrainingStep) {
   EXPECT_THAT(steps[3].observations, SizeIs(1));
 }
 
+TEST_F(Steps, ALostEndOfAnEvaluationEndsNoTrainingStep) {
+  open(0, 1);
+  step(0, 4);
+  EXPECT_THAT(take_numbers(), ElementsAre(4));
+  add(0, StepBegin{5, 0, 0, 0});
+  add(0, ScalarValue{0, 0.5});
+  add(0, StepBegin{4, 1, 0, 0});
+  add(0, ScalarValue{0, 1});
+  add(0, StepBegin{4, 1, 0, 0});  // the end of the first evaluation was lost
+  add(0, ScalarValue{0, 2});
+  const auto evaluations = take();
+  ASSERT_THAT(evaluations, SizeIs(1));
+  EXPECT_EQ(evaluations[0].mode, 1);
+  EXPECT_THAT(evaluations[0].observations, SizeIs(1));
+  add(0, StepEnd{5, 0, 0});  // and that of the second
+  const auto steps = take();
+  ASSERT_THAT(steps, SizeIs(2));
+  EXPECT_EQ(steps[0].step, 5u);
+  EXPECT_EQ(steps[0].mode, 0);
+  ASSERT_THAT(steps[0].observations, SizeIs(1));
+  EXPECT_EQ(*steps[0].observations[0].scalar(), 0.5);
+  EXPECT_EQ(steps[1].mode, 1);
+  EXPECT_EQ(assembler_->anomalies().ignored_records, 0u);
+}
+
 TEST_F(Steps, AnEvaluationThatTheProcessEndsWithCompletesNoTrainingStep) {
   open(0, 1);
   step(0, 0);
