@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/files.h"
 #include "engine/base/text.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
@@ -119,12 +120,22 @@ Result<int> set(const Global& global, const CaptureSetOptions& options) {
   return 0;
 }
 
-// What holds for the ranks of an attempt: the last change, else what it was started with.
-Result<pipeline::Capture> present_request(const std::string& attempt_dir, trace::TraceReader& reader) {
-  PAWL_ASSIGN(std::optional<std::string> changed, reader.last_request());
-  if (changed) return pipeline::parse_capture_request(*changed);
+struct Captured {
+  pipeline::Capture request;  // what holds for the ranks: the last change, else what they were started with
+  std::optional<std::vector<trace::AvailableSeries>> series;  // nothing: no rank has recorded anything yet
+};
+
+Result<Captured> look_at(const std::string& attempt_dir) {
+  Captured out;
+  std::optional<std::string> changed;
+  if (path_exists(attempt_dir + "/trace.db")) {
+    PAWL_ASSIGN(trace::TraceReader reader, trace::TraceReader::open(attempt_dir + "/trace.db"));
+    PAWL_ASSIGN(changed, reader.last_request());
+    PAWL_ASSIGN(out.series, reader.available());
+  }
   PAWL_ASSIGN(supervise::Intent intent, supervise::read_intent(attempt_dir));
-  return pipeline::parse_capture_request(intent.capture);
+  PAWL_ASSIGN(out.request, pipeline::parse_capture_request(changed.value_or(intent.capture)));
+  return out;
 }
 
 void print_available(const std::vector<trace::AvailableSeries>& series) {
@@ -143,9 +154,9 @@ Result<int> list(const Global& global, const CaptureListOptions& options) {
   PAWL_ASSIGN(store::Run run, store::look_up_run(record.db, options.run));
   PAWL_RETURN_IF_ERROR(check_made_here(run));
   PAWL_ASSIGN(AttemptPlace place, find_attempt(record, run, options.stage, 0));
-  PAWL_ASSIGN(trace::TraceReader reader, trace::TraceReader::open(place.dir + "/trace.db"));
-  PAWL_ASSIGN(pipeline::Capture capture, present_request(place.dir, reader));
-  PAWL_ASSIGN(auto series, reader.available());
+  PAWL_ASSIGN(Captured captured, look_at(place.dir));
+  const pipeline::Capture& capture = captured.request;
+  auto series = captured.series.value_or(std::vector<trace::AvailableSeries>());
   if (!options.collection.empty())
     std::erase_if(series, [&](const auto& s) { return collection_of(s.kind) != options.collection; });
   if (global.json) {
@@ -163,6 +174,10 @@ Result<int> list(const Global& global, const CaptureListOptions& options) {
   }
   print(fmt::format("stage {} of run {} records:\n", place.attempt.stage, run.number));
   print(capture.enabled ? request_table(capture) : "nothing: 'debug: off'\n");
+  if (!captured.series) {
+    print("\nNo rank has recorded anything yet: what could be recorded is not known.\n");
+    return 0;
+  }
   print(fmt::format("\n{} series could be recorded:\n", series.size()));
   print_available(series);
   return 0;

@@ -54,6 +54,18 @@ class Capture(PawlTest):
     def last_step(self, rank):
         return self.trace("SELECT max(step) FROM v1_steps WHERE rank = ?", rank)[0][0]
 
+    def test_before_anything_is_recorded(self):
+        self.serve_repository(PIPELINE.replace("/usr/bin/python3 train.py",
+                                               "while ! test -e ../../../enough; do sleep 0.05; done"))
+        self.push()
+        wait_until(lambda: list(self.home.glob("runs/*/train/1/intent.json")), "the attempt")
+        listed = self.pawl_json("capture", "list", "1")
+        self.assertEqual(listed["series"], [])
+        self.assertIn("losses", {rule["collection"] for rule in listed["request"]})
+        self.assertIn("No rank has recorded anything yet", self.pawl("capture", "list", "1").stdout)
+        (self.home / "enough").touch()
+        wait_until(lambda: self.runs()[0]["verdict"], "the end of the run")
+
     def test_changed_on_one_rank_while_it_trains(self):
         self.serve_repository(PIPELINE, {"train.py": TRAIN})
         self.push()
